@@ -1,0 +1,1 @@
+export { HeaderList, lowerCaseName } from './header-list.ts'
