@@ -23,6 +23,10 @@ export interface ServiceRef {
   readonly id: string
   readonly name: string | undefined
   readonly host: string
+  /** The AI traffic that the service carries, by wire format; `undefined` for plain traffic. */
+  readonly aiFormat: string | undefined
+  /** The provider whose credential goes upstream in place of the caller's; `undefined` when the caller's passes. */
+  readonly provider: string | undefined
   readonly tags: readonly string[]
 }
 

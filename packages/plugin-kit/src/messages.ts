@@ -61,6 +61,19 @@ export interface RequestBody {
   /** Bytes taken from the client so far. */
   readonly receivedBytes: number
   /**
+   * Sets the cap for this request, at most the node's largest; the pipeline calls it when the route is known.
+   *
+   * @throws {GatewayError} 413 when the declared length is already above it.
+   */
+  limit(maxBytes: number): void
+  /**
+   * Reads ahead. `complete`: the whole body is in memory, and `bytes` answers synchronously from now on. `partial`: more
+   * than `upToBytes` arrived; reading is paused and `pipe` will send what was read first.
+   *
+   * @throws {GatewayError} 408 when too slow, 413 above the limit, 503 when the process has no memory to spare.
+   */
+  buffer(upToBytes: number): Awaitable<'complete' | 'partial'>
+  /**
    * The whole body; idempotent. The cap is the smaller of `maxBytes` and the node's own limit.
    *
    * @throws {GatewayError} 413 when larger, 408 when too slow, 503 when the process has no memory to spare.
