@@ -5,6 +5,8 @@ export type Awaitable<T> = T | Promise<T>
  * Read access to header fields. `name` must be given in lower case; fields compare case-insensitively.
  */
 export interface HeaderView {
+  /** Name, value, name, value, … in wire order and case. */
+  readonly flat: readonly string[]
   /** The first value, or `undefined`. */
   get(name: string): string | undefined
   /** Every value in wire order; empty when the field is absent. */

@@ -8,6 +8,8 @@ export type Handler = (exchange: Exchange, out: ResponseSink) => void
 
 /** Sees the response body chunk by chunk; may replace or hold back bytes. */
 export interface BodyFilter {
+  /** Whether every byte passes unchanged, so that `Content-Length` stays true. Default false. */
+  readonly transparent?: boolean
   /** @returns what goes on to the client; `undefined` for nothing yet. */
   write(chunk: Uint8Array): Uint8Array | undefined
   /** The body is complete. @returns what is left to send. */

@@ -1,0 +1,40 @@
+import type { AnyPluginDefinition, ConfigIssue, ConfigSchema, PluginDefinition } from '../plugin.ts'
+
+type Parsed<Config> =
+  | { readonly value: Config; readonly issues?: undefined }
+  | { readonly issues: readonly ConfigIssue[] }
+
+/** Validates as the gateway does: synchronously. @throws {TypeError} when the schema answers with a promise. */
+export function validate<Config>(schema: ConfigSchema<Config>, raw: unknown): Parsed<Config> {
+  const result = schema['~standard'].validate(raw)
+  if (result instanceof Promise) throw new TypeError('a plugin schema must validate synchronously')
+  return result
+}
+
+/**
+ * A plugin's typed configuration from what a file would say.
+ *
+ * @throws {Error} with every issue and its path, when the schema refuses it.
+ */
+export function parseConfig<Config>(definition: PluginDefinition<Config>, raw: unknown): Config {
+  const result = validate(definition.schema, raw)
+  if (result.issues !== undefined) {
+    throw new Error(`${definition.name}: ${result.issues.map(describeIssue).join('; ')}`)
+  }
+  return result.value
+}
+
+/** `path.to.field: message`. */
+export function describeIssue(issue: ConfigIssue): string {
+  const path = issuePath(issue)
+  return path === '' ? issue.message : `${path}: ${issue.message}`
+}
+
+export function issuePath(issue: ConfigIssue): string {
+  return (issue.path ?? [])
+    .map((step) => String(typeof step === 'object' ? step.key : step))
+    .join('.')
+}
+
+/** The definition with its configuration type erased, as lists of plugins hold it. */
+export type AnyDefinition = AnyPluginDefinition

@@ -1,0 +1,73 @@
+import type { Clock } from '../plugin.ts'
+import type { Decision, Hold, Ledger, Meter, Period, Remaining } from '../ledger.ts'
+
+/**
+ * The simplest ledger that obeys the contract: calendar windows in a map, one thread, nothing bounded. For tests of
+ * plugins, and as the model that a real ledger is compared with.
+ */
+export function createReferenceLedger(clock: Clock): Ledger {
+  const used = new Map<string, number>()
+
+  return {
+    meter: (definition): Meter => ({ definition }),
+    reserve(holds: readonly Hold[]): Decision {
+      const nowMs = clock.now()
+      const windows = holds.map((hold) => calendarWindow(hold.meter.definition.window.period, nowMs))
+      const keys = holds.map((hold, i) =>
+        JSON.stringify([hold.meter.definition.id, hold.scope, windows[i]?.startMs]),
+      )
+      const asked = new Map<string, number>()
+      let refusing = -1
+      for (const [i, hold] of holds.entries()) {
+        const key = keys[i] ?? ''
+        const total = (asked.get(key) ?? 0) + hold.amount
+        asked.set(key, total)
+        if (refusing === -1 && (used.get(key) ?? 0) + total > hold.meter.definition.limit) refusing = i
+      }
+      if (refusing === -1) for (const [key, amount] of asked) used.set(key, (used.get(key) ?? 0) + amount)
+
+      const meters: Remaining[] = holds.map((hold, i) => ({
+        limit: hold.meter.definition.limit,
+        remaining: Math.max(0, hold.meter.definition.limit - (used.get(keys[i] ?? '') ?? 0)),
+        resetMs: (windows[i]?.endMs ?? nowMs) - nowMs,
+      }))
+      if (refusing !== -1) {
+        return {
+          admitted: false,
+          hold: refusing,
+          retryAfterMs: meters[refusing]?.resetMs ?? 0,
+          meters,
+        }
+      }
+      let closed = false
+      return {
+        admitted: true,
+        degraded: false,
+        meters,
+        reservation: {
+          get closed() {
+            return closed
+          },
+          close(actual) {
+            if (closed) return
+            closed = true
+            for (const [i, hold] of holds.entries()) {
+              const key = keys[i] ?? ''
+              used.set(key, Math.max(0, (used.get(key) ?? 0) + (actual[i] ?? hold.amount) - hold.amount))
+            }
+          },
+        },
+      }
+    },
+  }
+}
+
+function calendarWindow(period: Period, atMs: number): { startMs: number; endMs: number } {
+  const at = new Date(atMs)
+  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()]
+  if (period === 'year') return { startMs: Date.UTC(year, 0), endMs: Date.UTC(year + 1, 0) }
+  if (period === 'month') return { startMs: Date.UTC(year, month), endMs: Date.UTC(year, month + 1) }
+  const lengthMs = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }[period]
+  const startMs = Math.floor(atMs / lengthMs) * lengthMs
+  return { startMs, endMs: startMs + lengthMs }
+}
