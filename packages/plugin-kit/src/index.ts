@@ -2,5 +2,6 @@
 export * from './messages.ts'
 export * from './exchange.ts'
 export * from './ledger.ts'
+export * from './cache.ts'
 export * from './plugin.ts'
 export * from './reply.ts'

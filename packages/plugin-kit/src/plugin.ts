@@ -1,3 +1,4 @@
+import type { ResponseCache } from './cache.ts'
 import type { Exchange, ConsumerRef, CredentialRef, Outcome } from './exchange.ts'
 import type { Hold, Ledger, Refusal, Remaining } from './ledger.ts'
 import type { Awaitable, ResponseHead, ResponseSink } from './messages.ts'
@@ -101,6 +102,8 @@ export interface PluginContext {
   readonly clock: Clock
   readonly random: Randomness
   readonly ledger: Ledger
+  /** Shared by all plugins of the worker; give your own `instance.id` as owner. */
+  readonly cache: ResponseCache
   readonly identities: Identities
   readonly metrics: PluginMetrics
   readonly log: PluginLog
