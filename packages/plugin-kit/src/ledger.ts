@@ -63,6 +63,6 @@ export interface Ledger {
 /** The admitted holds of one exchange or flight. */
 export interface Reservation {
   readonly closed: boolean
-  /** The first call wins. `actual` per hold in order; zeros give everything back. */
-  close(actual: readonly number[]): void
+  /** The first call wins. `actual` per hold in order, omitted = what was reserved; zeros give everything back. */
+  close(actual?: readonly number[]): void
 }

@@ -58,6 +58,8 @@ export interface RequestBody {
   readonly declaredBytes: number | undefined
   /** Whether the body is known to be empty. */
   readonly empty: boolean
+  /** Whether the client sent all of it. */
+  readonly completed: boolean
   /** Whether a second attempt could send it again: buffered whole, or not one byte taken yet. */
   readonly replayable: boolean
   /** Bytes taken from the client so far. */

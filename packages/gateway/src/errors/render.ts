@@ -53,7 +53,10 @@ function kongBody(type: KongType, message: string, requestId: string): RenderedE
         body: `{\n  "message":${JSON.stringify(message)},\n  "request_id":"${requestId}"\n}`,
       }
     case 'plain':
-      return { contentType: 'text/plain; charset=utf-8', body: `${message}\nrequest_id: ${requestId}\n` }
+      return {
+        contentType: 'text/plain; charset=utf-8',
+        body: `${message}\nrequest_id: ${requestId}\n`,
+      }
     case 'html':
       return {
         contentType: 'text/html; charset=utf-8',
@@ -135,7 +138,10 @@ export function renderError(request: RenderRequest): RenderedError {
     case 'openai':
       return { contentType: json, body: JSON.stringify({ error: openai }) }
     case 'kong+openai':
-      return { contentType: json, body: JSON.stringify({ message, request_id: requestId, error: openai }) }
+      return {
+        contentType: json,
+        body: JSON.stringify({ message, request_id: requestId, error: openai }),
+      }
     case 'anthropic':
       return {
         contentType: json,

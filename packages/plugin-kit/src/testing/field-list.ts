@@ -18,6 +18,10 @@ export class FieldList implements HeaderFields {
     for (const [name, value] of pairs(given)) this.append(name, value)
   }
 
+  get flat(): readonly string[] {
+    return this.#fields.flat()
+  }
+
   get(name: string): string | undefined {
     this.#lower(name)
     return this.#fields.find(([field]) => field.toLowerCase() === name)?.[1]
@@ -82,9 +86,7 @@ export class FieldList implements HeaderFields {
 function pairs(given: FieldsGiven): Iterable<readonly [string, string]> {
   if (isPairs(given)) return given
   return Object.entries(given).flatMap(([name, value]) =>
-    typeof value === 'string'
-      ? [[name, value] as const]
-      : value.map((one) => [name, one] as const),
+    typeof value === 'string' ? [[name, value] as const] : value.map((one) => [name, one] as const),
   )
 }
 

@@ -58,6 +58,7 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
     get empty() {
       return content.length === 0
     },
+    completed: true,
     get replayable() {
       return pipedTo === undefined
     },

@@ -1,4 +1,4 @@
-import type { AnyPluginDefinition, ConfigIssue, ConfigSchema, PluginDefinition } from '../plugin.ts'
+import type { ConfigIssue, ConfigSchema, PluginDefinition } from '../plugin.ts'
 
 type Parsed<Config> =
   | { readonly value: Config; readonly issues?: undefined }
@@ -35,6 +35,3 @@ export function issuePath(issue: ConfigIssue): string {
     .map((step) => String(typeof step === 'object' ? step.key : step))
     .join('.')
 }
-
-/** The definition with its configuration type erased, as lists of plugins hold it. */
-export type AnyDefinition = AnyPluginDefinition

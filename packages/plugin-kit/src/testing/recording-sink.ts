@@ -5,6 +5,8 @@ export interface RecordingSink extends ResponseSink {
   readonly body: Uint8Array
   readonly ended: boolean
   readonly failure: Error | undefined
+  /** Settles when the response ended or failed. */
+  readonly finished: Promise<void>
 }
 
 /** A sink that keeps everything and throws when the order of calls is wrong. */
@@ -13,10 +15,15 @@ export function recordingSink(): RecordingSink {
   let ended = false
   let failure: Error | undefined
   const chunks: Uint8Array[] = []
+  let finish = (): void => undefined
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve
+  })
   const open = (what: string): void => {
     if (ended || failure !== undefined) throw new Error(`${what} after the response was over`)
   }
   return {
+    finished,
     get headSent() {
       return headSent
     },
@@ -47,10 +54,12 @@ export function recordingSink(): RecordingSink {
       open('end')
       if (headSent === undefined) throw new Error('end before head')
       ended = true
+      finish()
     },
     fail(error) {
       open('fail')
       failure = error
+      finish()
     },
   }
 }

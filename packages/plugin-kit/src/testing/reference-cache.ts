@@ -1,42 +1,42 @@
-import type { CachedHead, CachedResponse, CacheLifetime, ResponseCache } from "../cache.ts";
-import type { Clock } from "../plugin.ts";
-import { concat } from "./recording-sink.ts";
+import type { CachedHead, CachedResponse, CacheLifetime, ResponseCache } from '../cache.ts'
+import type { Clock } from '../plugin.ts'
+import { concat } from './recording-sink.ts'
 
 interface Entry extends CachedHead, CacheLifetime {
-  readonly owner: string;
-  readonly body: Uint8Array;
-  readonly storedAtMs: number;
-  readonly storedAt: number;
+  readonly owner: string
+  readonly body: Uint8Array
+  readonly storedAtMs: number
+  readonly storedAt: number
 }
 
 /** The simplest cache that obeys the contract: a map, nothing bounded. For tests of plugins, and as a model. */
 export function createReferenceCache(clock: Clock): ResponseCache {
-  const entries = new Map<string, Entry>();
-  const keyOf = (owner: string, key: string): string => JSON.stringify([owner, key]);
+  const entries = new Map<string, Entry>()
+  const keyOf = (owner: string, key: string): string => JSON.stringify([owner, key])
 
   return {
     read(owner, key): CachedResponse | undefined {
-      const entry = entries.get(keyOf(owner, key));
-      if (entry === undefined) return undefined;
-      const ageMs = clock.monotonic() - entry.storedAt;
+      const entry = entries.get(keyOf(owner, key))
+      if (entry === undefined) return undefined
+      const ageMs = clock.monotonic() - entry.storedAt
       if (ageMs >= entry.keepMs) {
-        entries.delete(keyOf(owner, key));
-        return undefined;
+        entries.delete(keyOf(owner, key))
+        return undefined
       }
-      const { status, headers, body, freshMs, storedAtMs } = entry;
-      return { status, headers: [...headers], body: body.slice(), freshMs, storedAtMs, ageMs };
+      const { status, headers, body, freshMs, storedAtMs } = entry
+      return { status, headers: [...headers], body: body.slice(), freshMs, storedAtMs, ageMs }
     },
     open(owner, key, { status, headers }) {
-      const chunks: Uint8Array[] = [];
-      let closed = false;
+      const chunks: Uint8Array[] = []
+      let closed = false
       return {
         write: (chunk) => {
-          if (!closed) chunks.push(chunk.slice());
-          return !closed;
+          if (!closed) chunks.push(chunk.slice())
+          return !closed
         },
         commit: ({ keepMs, freshMs }) => {
-          if (closed) return false;
-          closed = true;
+          if (closed) return false
+          closed = true
           entries.set(keyOf(owner, key), {
             owner,
             status,
@@ -46,23 +46,23 @@ export function createReferenceCache(clock: Clock): ResponseCache {
             freshMs,
             storedAtMs: clock.now(),
             storedAt: clock.monotonic(),
-          });
-          return true;
+          })
+          return true
         },
         abandon: () => {
-          closed = true;
+          closed = true
         },
-      };
+      }
     },
     delete: (owner, key) => entries.delete(keyOf(owner, key)),
     purge(match = () => true) {
-      let removed = 0;
+      let removed = 0
       for (const [key, entry] of entries) {
-        if (!match(entry.owner)) continue;
-        entries.delete(key);
-        removed += 1;
+        if (!match(entry.owner)) continue
+        entries.delete(key)
+        removed += 1
       }
-      return removed;
+      return removed
     },
-  };
+  }
 }

@@ -12,7 +12,9 @@ export function createReferenceLedger(clock: Clock): Ledger {
     meter: (definition): Meter => ({ definition }),
     reserve(holds: readonly Hold[]): Decision {
       const nowMs = clock.now()
-      const windows = holds.map((hold) => calendarWindow(hold.meter.definition.window.period, nowMs))
+      const windows = holds.map((hold) =>
+        calendarWindow(hold.meter.definition.window.period, nowMs),
+      )
       const keys = holds.map((hold, i) =>
         JSON.stringify([hold.meter.definition.id, hold.scope, windows[i]?.startMs]),
       )
@@ -22,9 +24,11 @@ export function createReferenceLedger(clock: Clock): Ledger {
         const key = keys[i] ?? ''
         const total = (asked.get(key) ?? 0) + hold.amount
         asked.set(key, total)
-        if (refusing === -1 && (used.get(key) ?? 0) + total > hold.meter.definition.limit) refusing = i
+        if (refusing === -1 && (used.get(key) ?? 0) + total > hold.meter.definition.limit)
+          refusing = i
       }
-      if (refusing === -1) for (const [key, amount] of asked) used.set(key, (used.get(key) ?? 0) + amount)
+      if (refusing === -1)
+        for (const [key, amount] of asked) used.set(key, (used.get(key) ?? 0) + amount)
 
       const meters: Remaining[] = holds.map((hold, i) => ({
         limit: hold.meter.definition.limit,
@@ -53,7 +57,10 @@ export function createReferenceLedger(clock: Clock): Ledger {
             closed = true
             for (const [i, hold] of holds.entries()) {
               const key = keys[i] ?? ''
-              used.set(key, Math.max(0, (used.get(key) ?? 0) + (actual[i] ?? hold.amount) - hold.amount))
+              used.set(
+                key,
+                Math.max(0, (used.get(key) ?? 0) + (actual?.[i] ?? hold.amount) - hold.amount),
+              )
             }
           },
         },
@@ -66,7 +73,8 @@ function calendarWindow(period: Period, atMs: number): { startMs: number; endMs:
   const at = new Date(atMs)
   const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()]
   if (period === 'year') return { startMs: Date.UTC(year, 0), endMs: Date.UTC(year + 1, 0) }
-  if (period === 'month') return { startMs: Date.UTC(year, month), endMs: Date.UTC(year, month + 1) }
+  if (period === 'month')
+    return { startMs: Date.UTC(year, month), endMs: Date.UTC(year, month + 1) }
   const lengthMs = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }[period]
   const startMs = Math.floor(atMs / lengthMs) * lengthMs
   return { startMs, endMs: startMs + lengthMs }

@@ -1,0 +1,210 @@
+import type {
+  ConsumerRef,
+  CredentialRef,
+  ErrorShape,
+  ExchangeRecord,
+  HeaderFields,
+  NoteKey,
+  Outcome,
+  RequestView,
+  Reservation,
+  RouteRef,
+  ServiceRef,
+  UpstreamView,
+  UriCaptures,
+} from '@pratu/plugin-kit'
+import type { RouteMatch } from '../router/index.ts'
+import type { Try } from '../upstream/index.ts'
+import type { ClientChannel, Departure } from './client-channel.ts'
+import { upstreamHeaders } from './forwarded-headers.ts'
+import type { BoundPlugin, Plan } from './plan.ts'
+import type { BoundRoute, PinnedExchange, Snapshot } from './snapshot.ts'
+
+const NO_TRIES: readonly Try[] = []
+
+/** The one implementation of `Exchange`: state only; what happens to it is in the files beside. */
+export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamView {
+  readonly id: string
+  readonly snapshot: Snapshot
+  readonly request: RequestView
+  readonly client: ClientChannel
+
+  bound: BoundRoute | undefined
+  plan: Plan
+  /** The plugin whose `access` runs right now; `identify` needs to know where to go on from. */
+  current: BoundPlugin | undefined
+  consumer: ConsumerRef | undefined
+  credential: CredentialRef | undefined
+  uriCaptures: UriCaptures | undefined
+  /** The text that `strip_path` removed. */
+  matchedPath: string | undefined
+  #reservation: Reservation | undefined
+  #holds = 0
+
+  method: string
+  path = ''
+  query = ''
+  #upstreamHeaders: HeaderFields | undefined
+
+  outcome: Outcome = 'ok'
+  settled = false
+  status = 0
+  source: 'service' | 'kong' = 'kong'
+  upstreamStatus: number | undefined
+  upstreamPath: string | undefined
+  tries: readonly Try[] = NO_TRIES
+  readonly startedAtMs: number
+  readonly #startedAt: number
+  #sentAt = -1
+  #upstreamHeadAt = -1
+  #firstByteAt = -1
+  #endedAt = -1
+
+  #notes: unknown[] | undefined
+  #annotations: Map<string, unknown> | undefined
+  #cancelListener: (() => void) | undefined
+  #moreCancelListeners: (() => void)[] | undefined
+  #departed = false
+
+  constructor(id: string, snapshot: Snapshot, request: RequestView, client: ClientChannel) {
+    this.id = id
+    this.snapshot = snapshot
+    this.request = request
+    this.client = client
+    this.plan = snapshot.globals
+    this.method = request.method
+    this.query = request.rawQuery
+    this.startedAtMs = Date.now()
+    this.#startedAt = performance.now()
+  }
+
+  get generation(): number {
+    return this.snapshot.generation
+  }
+
+  get errorShape(): ErrorShape {
+    return this.bound?.errorShape ?? 'kong'
+  }
+
+  get route(): RouteRef | undefined {
+    return this.bound?.route
+  }
+
+  get service(): ServiceRef | undefined {
+    return this.bound?.service?.service
+  }
+
+  get upstream(): UpstreamView {
+    return this
+  }
+
+  get headers(): HeaderFields {
+    return (this.#upstreamHeaders ??= upstreamHeaders(this))
+  }
+
+  get record(): ExchangeRecord {
+    return this
+  }
+
+  bind(match: RouteMatch<BoundRoute>, upstreamPath: string): void {
+    this.bound = match.value
+    this.plan = match.value.plan
+    this.uriCaptures = match.captures
+    this.matchedPath = match.matchedPath
+    this.path = upstreamPath
+  }
+
+  identify(consumer: ConsumerRef | undefined, credential: CredentialRef | undefined): void {
+    this.consumer = consumer
+    this.credential = credential
+    if (consumer === undefined || this.bound === undefined || this.current === undefined) return
+    this.plan = this.bound.planFor(this.plan, this.current, consumer.id)
+  }
+
+  admit(reservation: Reservation, holds: number): void {
+    this.#reservation = reservation
+    this.#holds = holds
+  }
+
+  /** Closes the holds: as taken, or given back when the request turned out to be none. */
+  closeHolds(giveBack: boolean): void {
+    this.#reservation?.close(giveBack ? new Array<number>(this.#holds).fill(0) : undefined)
+  }
+
+  get cancelled(): boolean {
+    return this.#departed
+  }
+
+  onCancel(listener: () => void): void {
+    if (this.#departed) listener()
+    else if (this.#cancelListener === undefined) this.#cancelListener = listener
+    else (this.#moreCancelListeners ??= []).push(listener)
+  }
+
+  /** The client has gone: everyone who works for it is told, once. */
+  depart(departure: Departure): void {
+    if (this.#departed) return
+    this.#departed = true
+    this.outcome = departure
+    this.#cancelListener?.()
+    for (const listener of this.#moreCancelListeners ?? []) listener()
+  }
+
+  note<T>(key: NoteKey<T>): T | undefined {
+    // The slot of a key only ever holds what was set with that key.
+    return this.#notes?.[key.index] as T | undefined
+  }
+
+  setNote<T>(key: NoteKey<T>, value: T): void {
+    ;(this.#notes ??= [])[key.index] = value
+  }
+
+  annotate(field: string, value: unknown): void {
+    ;(this.#annotations ??= new Map()).set(field, value)
+  }
+
+  get annotations(): ReadonlyMap<string, unknown> | undefined {
+    return this.#annotations
+  }
+
+  markSent(): void {
+    if (this.#sentAt < 0) this.#sentAt = performance.now()
+  }
+
+  markUpstreamHead(status: number): void {
+    this.upstreamStatus = status
+    this.#upstreamHeadAt = performance.now()
+  }
+
+  markFirstByte(): void {
+    if (this.#firstByteAt < 0) this.#firstByteAt = performance.now()
+  }
+
+  markEnded(): void {
+    this.#endedAt = performance.now()
+  }
+
+  get requestBytes(): number {
+    return this.client.bytesReceived
+  }
+
+  get responseBytes(): number {
+    return this.client.bytesSent
+  }
+
+  get requestLatencyMs(): number {
+    return (this.#endedAt < 0 ? performance.now() : this.#endedAt) - this.#startedAt
+  }
+
+  get proxyLatencyMs(): number {
+    return this.#sentAt < 0 ? -1 : this.#sentAt - this.#startedAt
+  }
+
+  get upstreamLatencyMs(): number {
+    return this.#upstreamHeadAt < 0 ? -1 : this.#upstreamHeadAt - this.#sentAt
+  }
+
+  get firstByteLatencyMs(): number {
+    return this.#firstByteAt < 0 ? -1 : this.#firstByteAt - this.#startedAt
+  }
+}

@@ -1,0 +1,57 @@
+import { refuse, type Reply, type ResponseHead } from '@pratu/plugin-kit'
+import { renderError, type GatewayError } from '../errors/index.ts'
+import { HeaderList } from '../http/index.ts'
+import { addGeneratedHeaders, addProxiedHeaders } from './informational-headers.ts'
+import type { PinnedExchange } from './snapshot.ts'
+
+/** A complete response, ready for the response phases. */
+export interface RenderedReply {
+  readonly head: ResponseHead
+  readonly body: Uint8Array
+}
+
+/** Renders a plugin's reply: a refusal in the exchange's error shape, an answer as it is. */
+export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedReply {
+  const headers = new HeaderList()
+  const head: ResponseHead = { status: reply.status, headers }
+  let body: Uint8Array
+  if (reply.kind === 'refusal') {
+    const rendered = renderError({
+      shape: exchange.errorShape,
+      status: reply.status,
+      code: reply.code,
+      message: reply.message,
+      requestId: exchange.id,
+      accept: exchange.request.headers.get('accept'),
+    })
+    body = Buffer.from(rendered.body)
+    headers.append('Content-Type', rendered.contentType)
+  } else {
+    body = reply.body
+  }
+  for (const [name, value] of Object.entries(reply.headers ?? {})) {
+    if (typeof value === 'string') headers.set(name, value)
+    else for (const one of value) headers.append(name, one)
+  }
+  if (reply.kind === 'answer' && reply.source === 'service') addProxiedHeaders(exchange, head)
+  else addGeneratedHeaders(exchange, head)
+  headers.set('Content-Length', String(body.length))
+  return { head, body }
+}
+
+/** An error as a refusal, with the headers that tell a client library what to do next. */
+export function errorReply(exchange: PinnedExchange, error: GatewayError): Reply {
+  const headers: Record<string, string> = {}
+  if (error.code === 'overloaded' || error.code === 'too_many_connections')
+    headers['Retry-After'] = '1'
+  if (error.code === 'https_required') {
+    headers['Connection'] = 'Upgrade'
+    headers['Upgrade'] = 'TLS/1.2, HTTP/1.1'
+  }
+  if (exchange.errorShape !== 'kong') {
+    // Our own tries are spent or cannot help: a library that tries again would only multiply them (faults.md, fact 3).
+    if (!error.retryable || exchange.tries.length > 1) headers['x-should-retry'] = 'false'
+    headers['Cache-Control'] = 'no-store'
+  }
+  return refuse(error.status, error.code, error.message, headers)
+}
