@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest'
 import type { PluginDefinition } from '../plugin.ts'
-import { pluginChecks, type ConformanceOptions } from './plugin-checks.ts'
+import type { ConformanceOptions } from './conformance-options.ts'
+import { pluginChecks } from './plugin-checks.ts'
 
 /**
  * Registers the conformance suite for one plugin with Vitest. With another test runner, run `pluginChecks` yourself:

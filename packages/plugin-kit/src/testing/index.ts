@@ -15,11 +15,11 @@ export {
 export { recordingSink, type RecordingSink } from './recording-sink.ts'
 export { runExchange, type ExchangeResult, type RunOptions } from './run-exchange.ts'
 export { parseConfig } from './parse-config.ts'
-export {
-  pluginChecks,
-  type ConformanceOptions,
-  type InvalidConfigCase,
-  type PluginCheck,
-  type RefusalCase,
-} from './plugin-checks.ts'
+export type {
+  ConformanceOptions,
+  InvalidConfigCase,
+  PluginCheck,
+  RefusalCase,
+} from './conformance-options.ts'
+export { pluginChecks } from './plugin-checks.ts'
 export { describePlugin } from './describe-plugin.ts'

@@ -3,7 +3,8 @@ import { createNoteKey } from '../exchange.ts'
 import { definePlugin, type ConfigSchema, type Plugin } from '../plugin.ts'
 import { refuse } from '../reply.ts'
 import { describePlugin } from './describe-plugin.ts'
-import { pluginChecks, type ConformanceOptions } from './plugin-checks.ts'
+import type { ConformanceOptions } from './conformance-options.ts'
+import { pluginChecks } from './plugin-checks.ts'
 
 interface GateConfig {
   readonly header: string

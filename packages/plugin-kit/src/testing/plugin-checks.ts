@@ -2,53 +2,15 @@ import assert from 'node:assert/strict'
 import type { ErrorShape, Outcome } from '../exchange.ts'
 import type { Plugin, PluginContext, PluginDefinition } from '../plugin.ts'
 import type { Reply } from '../reply.ts'
+import type { ConformanceOptions, PluginCheck, RefusalCase } from './conformance-options.ts'
+import { deepFreeze } from './deep-freeze.ts'
 import { FieldList } from './field-list.ts'
 import { givenBody } from './given-body.ts'
 import { givenContext, type ContextGiven, type TestContext } from './given-context.ts'
-import { givenExchange, type ExchangeGiven, type TestExchange } from './given-exchange.ts'
-import { describeIssue, issuePath, parseConfig, validate } from './parse-config.ts'
+import { givenExchange, type TestExchange } from './given-exchange.ts'
+import { parseConfig } from './parse-config.ts'
 import { runExchange } from './run-exchange.ts'
-
-/** A configuration that must be refused. */
-export interface InvalidConfigCase {
-  readonly config: unknown
-  /** Exactly one of the issues' messages. */
-  readonly message: string
-  /** Where, as `field` or `record.field`; anywhere when absent. */
-  readonly path?: string
-}
-
-/** A request that must be refused. */
-export interface RefusalCase {
-  readonly name: string
-  /** In place of `validConfig`. */
-  readonly config?: unknown
-  readonly context?: ContextGiven
-  readonly exchange: ExchangeGiven
-  /** How often the same request passes first; 0 by default. */
-  readonly after?: number
-  readonly status: number
-  /** The stable code for programs. */
-  readonly code: string
-  readonly message?: string
-}
-
-export interface ConformanceOptions {
-  /** As a file would say it: required fields and whatever makes the plugin do its work. */
-  readonly validConfig: Readonly<Record<string, unknown>>
-  /** What the schema must give for `validConfig`, as far as stated: the documented defaults, in camelCase. */
-  readonly defaults?: Readonly<Record<string, unknown>>
-  readonly invalidConfigs?: readonly InvalidConfigCase[]
-  readonly refusals?: readonly RefusalCase[]
-  /** For plugins that need consumers or another compatibility. */
-  readonly context?: ContextGiven
-}
-
-export interface PluginCheck {
-  readonly name: string
-  /** Throws an `AssertionError` that says what is wrong. */
-  readonly run: () => void | Promise<void>
-}
+import { schemaChecks } from './schema-checks.ts'
 
 const OUTCOMES: readonly Outcome[] = [
   'ok',
@@ -85,68 +47,6 @@ export function pluginChecks<Config>(
     ...phaseChecks(create, context),
     ...(options.refusals ?? []).map((refusal) => refusalCheck(create, context, refusal)),
   ]
-}
-
-function schemaChecks<Config>(
-  definition: PluginDefinition<Config>,
-  options: ConformanceOptions,
-): readonly PluginCheck[] {
-  const checks: PluginCheck[] = [
-    {
-      name: 'accepts its valid configuration, synchronously and without changing what it was given',
-      run: () => {
-        const raw = deepFreeze(structuredClone(options.validConfig))
-        assert.deepEqual(parseConfig(definition, raw), parseConfig(definition, raw))
-      },
-    },
-    {
-      name: 'refuses an unknown field by its name',
-      run: () => {
-        const result = validate(definition.schema, { ...options.validConfig, no_such_field: true })
-        assert.ok(result.issues !== undefined, 'no_such_field was accepted')
-        const named = result.issues
-          .map(describeIssue)
-          .some((text) => text.includes('no_such_field'))
-        assert.ok(named, `no issue names no_such_field: ${JSON.stringify(result.issues)}`)
-      },
-    },
-    {
-      name: 'refuses a configuration that is not a record',
-      run: () => {
-        for (const raw of ['text', 7, true, ['list']]) {
-          const { issues } = validate(definition.schema, raw)
-          assert.ok(issues !== undefined && issues.length > 0, `accepted ${JSON.stringify(raw)}`)
-        }
-      },
-    },
-  ]
-  const { defaults } = options
-  if (defaults !== undefined) {
-    checks.push({
-      name: 'fills in its documented defaults',
-      run: () => {
-        const parsed: unknown = parseConfig(definition, options.validConfig)
-        assert.ok(typeof parsed === 'object' && parsed !== null)
-        const actual = new Map<string, unknown>(Object.entries(parsed))
-        for (const [field, value] of Object.entries(defaults)) {
-          assert.deepEqual(actual.get(field), value, `default of ${field}`)
-        }
-      },
-    })
-  }
-  for (const { config, message, path } of options.invalidConfigs ?? []) {
-    checks.push({
-      name: `refuses ${JSON.stringify(config)} with "${message}"`,
-      run: () => {
-        const issues = validate(definition.schema, config).issues ?? []
-        const found = issues.some(
-          (issue) => issue.message === message && (path === undefined || issuePath(issue) === path),
-        )
-        assert.ok(found, `issues were: ${issues.map(describeIssue).join('; ') || 'none'}`)
-      },
-    })
-  }
-  return checks
 }
 
 type Create = (context: PluginContext, config?: unknown) => Plugin
@@ -392,17 +292,4 @@ function watchGlobals(body: () => void): readonly string[] {
     Math.random = random
   }
   return [...used]
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && isPlain(value) && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const member of Object.values(value)) deepFreeze(member)
-  }
-  return value
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return Array.isArray(value) || prototype === Object.prototype || prototype === null
 }

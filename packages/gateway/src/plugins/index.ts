@@ -1,0 +1,4 @@
+import type { AnyPluginDefinition } from '@pratu/plugin-kit'
+
+/** Every plugin that is part of the gateway; `runtime/` hands the list on. A new plugin is a folder and a line here. */
+export const bundledPlugins: readonly AnyPluginDefinition[] = []
