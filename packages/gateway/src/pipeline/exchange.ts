@@ -13,6 +13,7 @@ import type {
   UpstreamView,
   UriCaptures,
 } from '@pratu/plugin-kit'
+import type { GatewayError } from '../errors/index.ts'
 import type { RouteMatch } from '../router/index.ts'
 import type { Try } from '../upstream/index.ts'
 import type { ClientChannel, Departure } from './client-channel.ts'
@@ -64,6 +65,7 @@ export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamVie
   #annotations: Map<string, unknown> | undefined
   #cancelListener: (() => void) | undefined
   #moreCancelListeners: (() => void)[] | undefined
+  #interruptListener: ((error: GatewayError) => void) | undefined
   #departed = false
 
   constructor(id: string, snapshot: Snapshot, request: RequestView, client: ClientChannel) {
@@ -148,6 +150,15 @@ export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamVie
     this.outcome = departure
     this.#cancelListener?.()
     for (const listener of this.#moreCancelListeners ?? []) listener()
+  }
+
+  onInterrupt(listener: (error: GatewayError) => void): void {
+    this.#interruptListener = listener
+  }
+
+  /** Ends the exchange from inside: its handler cancels the upstream and tells the client in its own format. */
+  interrupt(error: GatewayError): void {
+    this.#interruptListener?.(error)
   }
 
   note<T>(key: NoteKey<T>): T | undefined {

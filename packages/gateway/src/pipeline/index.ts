@@ -2,6 +2,7 @@
  * A request while inside the gateway: read `handle.ts` first. Knows no socket, no `undici`, and no plugin by name.
  */
 export { handle } from './handle.ts'
+export { dispatch } from './dispatch.ts'
 export { LiveExchange } from './exchange.ts'
 export { ExchangeResponse } from './response.ts'
 export { createProxy } from './proxy.ts'

@@ -1,5 +1,5 @@
 import type { HeaderFields, RequestBody, ResponseSink } from '@pratu/plugin-kit'
-import { isGatewayError, toGatewayError } from '../errors/index.ts'
+import { isGatewayError, toGatewayError, type GatewayError } from '../errors/index.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -94,10 +94,15 @@ class ProxyCall implements UpstreamSink {
     }
     exchange.tries = this.#call.tries
     exchange.onCancel(this.#cancel)
+    exchange.onInterrupt(this.#interrupt)
   }
 
   readonly #cancel = (): void => {
     this.#call?.cancel()
+  }
+
+  readonly #interrupt = (error: GatewayError): void => {
+    this.#breakOff(error)
   }
 
   readonly #resume = (): void => {

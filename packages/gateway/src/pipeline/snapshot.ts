@@ -6,6 +6,7 @@ import type {
   Outcome,
   ResponseSink,
 } from '@pratu/plugin-kit'
+import type { GatewayError } from '../errors/index.ts'
 import type { HeaderTokens, Route, Service } from '../config/index.ts'
 import type { Router } from '../router/index.ts'
 import type { Try, UpstreamTargeting } from '../upstream/index.ts'
@@ -57,6 +58,8 @@ export interface PinnedExchange extends Exchange {
   readonly annotations: ReadonlyMap<string, unknown> | undefined
   /** The fields that go upstream; made at first use. */
   readonly headers: HeaderFields
+  /** Who is told, at most one, when the gateway itself must end this exchange (drain deadline). */
+  onInterrupt(listener: (error: GatewayError) => void): void
   /** An attempt is about to be written. */
   markSent(): void
   markUpstreamHead(status: number): void

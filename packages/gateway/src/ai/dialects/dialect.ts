@@ -1,0 +1,37 @@
+import type { ErrorShape } from '@pratu/plugin-kit'
+import type { AiFormat } from '../../config/index.ts'
+import type { UsageReading } from '../usage/index.ts'
+
+/** What clients speak: one wire format, as far as metering and honest endings need it. Pure functions over bytes. */
+export interface Dialect {
+  readonly format: AiFormat
+  /** The shape in which this format's client libraries read errors. */
+  readonly errorShape: Exclude<ErrorShape, 'kong' | 'kong+openai'>
+  /** Usage of a complete, unstreamed answer. */
+  usageOf(answer: Buffer): UsageReading
+  /** Bytes of generated text in a complete answer, for estimates. */
+  contentBytesOf(answer: Buffer): number
+  /** A reader for one stream of events. */
+  openStream(choices: number): StreamReader
+  /** The event that tells a client that its stream broke; its library throws on it. */
+  errorEvent(error: StreamError): string
+}
+
+export interface StreamError {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+}
+
+/** Follows one stream to its terminal event. */
+export interface StreamReader {
+  /** @param data an event's data lines. */
+  read(data: Buffer): void
+  /** `complete` after the format's terminal event, `failed` after an error event of the provider. */
+  readonly state: 'open' | 'complete' | 'failed'
+  /** The last usage seen. */
+  readonly usage: UsageReading
+  /** Events that carried generated text, and that text's bytes. */
+  readonly contentEvents: number
+  readonly contentBytes: number
+}

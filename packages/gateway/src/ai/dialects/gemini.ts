@@ -1,0 +1,52 @@
+import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { fromInclusive, member, readCount, type UsageReading } from '../usage/index.ts'
+import type { Dialect, StreamReader } from './dialect.ts'
+
+const USAGE = Buffer.from('"usageMetadata"')
+const TEXT = Buffer.from('"text"')
+const FINISH = Buffer.from('"finishReason"')
+const ERROR = Buffer.from('"error"')
+
+/** Gemini keeps thoughts beside the candidates' tokens, not inside them. */
+function readUsage(wire: unknown): UsageReading {
+  if (wire === undefined || wire === null) return undefined
+  const thoughts = readCount(member(wire, 'thoughtsTokenCount'))
+  const candidates = readCount(member(wire, 'candidatesTokenCount'))
+  if (thoughts === undefined || candidates === undefined) return 'anomaly'
+  return fromInclusive({
+    input: member(wire, 'promptTokenCount'),
+    cacheRead: member(wire, 'cachedContentTokenCount'),
+    cacheWrite: 0,
+    output: candidates + thoughts,
+    reasoning: thoughts,
+  })
+}
+
+export const gemini: Dialect = {
+  format: 'gemini',
+  errorShape: 'gemini',
+  usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
+  contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
+  openStream: () => new GeminiStream(),
+  errorEvent: ({ status, message }) =>
+    `data: ${JSON.stringify({ error: { code: status, message, status: 'INTERNAL' } })}\n\n`,
+}
+
+class GeminiStream implements StreamReader {
+  state: 'open' | 'complete' | 'failed' = 'open'
+  usage: UsageReading
+  contentEvents = 0
+  contentBytes = 0
+
+  read(data: Buffer): void {
+    const text = jsonTextBytes(data, TEXT)
+    if (text > 0) {
+      this.contentEvents++
+      this.contentBytes += text
+    }
+    // Cumulative in every event: the last one stands.
+    this.usage = readUsage(objectAfter(data, USAGE)) ?? this.usage
+    if (data.includes(FINISH)) this.state = 'complete'
+    else if (data.includes(ERROR) && objectAfter(data, ERROR)) this.state = 'failed'
+  }
+}

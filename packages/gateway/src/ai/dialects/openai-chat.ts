@@ -1,0 +1,109 @@
+import type { AiFormat } from '../../config/index.ts'
+import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { fromInclusive, member, type UsageReading } from '../usage/index.ts'
+import type { Dialect, StreamError, StreamReader } from './dialect.ts'
+
+const USAGE = Buffer.from('"usage"')
+const CONTENT = Buffer.from('"content"')
+const TEXT = Buffer.from('"text"')
+const ARGUMENTS = Buffer.from('"arguments"')
+const REASONING = Buffer.from('"reasoning_content"')
+const FINISH = Buffer.from('"finish_reason"')
+const ERROR = Buffer.from('"error"')
+const DONE = '[DONE]'
+
+/** OpenAI counts inclusively: parts are contained in their totals (llm-apis.md §1.1). */
+export function readOpenAiUsage(wire: unknown): UsageReading {
+  if (wire === undefined || wire === null) return undefined
+  const input = member(wire, 'prompt_tokens_details')
+  const output = member(wire, 'completion_tokens_details')
+  return fromInclusive({
+    input: member(wire, 'prompt_tokens'),
+    cacheRead: member(input, 'cached_tokens'),
+    cacheWrite: member(input, 'cache_write_tokens'),
+    output: member(wire, 'completion_tokens'),
+    reasoning: member(output, 'reasoning_tokens'),
+  })
+}
+
+/** @returns how an OpenAI client is told that its stream broke: no `[DONE]` follows. */
+export function openAiErrorEvent({ code, message }: StreamError): string {
+  return `data: ${JSON.stringify({ error: { message, type: 'server_error', code, param: null } })}\n\n`
+}
+
+/** Chat completions, legacy completions and embeddings share usage, errors and the `[DONE]` terminator. */
+export function createOpenAiDialect(format: AiFormat): Dialect {
+  const contentKeys = format === 'openai-completions' ? [TEXT] : [CONTENT, ARGUMENTS, REASONING]
+  const contentBytes = (json: Buffer): number => {
+    for (const key of contentKeys) {
+      const bytes = jsonTextBytes(json, key)
+      if (bytes > 0) return bytes
+    }
+    return 0
+  }
+  return {
+    format,
+    errorShape: 'openai',
+    usageOf: (answer) => readOpenAiUsage(objectAfter(answer, USAGE)),
+    contentBytesOf: contentBytes,
+    openStream: (choices) => new OpenAiStream(choices, contentBytes),
+    errorEvent: openAiErrorEvent,
+  }
+}
+
+class OpenAiStream implements StreamReader {
+  readonly #choices: number
+  readonly #contentBytesOf: (event: Buffer) => number
+  readonly #finished = new Set<unknown>()
+  state: 'open' | 'complete' | 'failed' = 'open'
+  usage: UsageReading
+  contentEvents = 0
+  contentBytes = 0
+
+  constructor(choices: number, contentBytesOf: (event: Buffer) => number) {
+    this.#choices = choices
+    this.#contentBytesOf = contentBytesOf
+  }
+
+  read(data: Buffer): void {
+    if (data.length === DONE.length && data.toString('latin1') === DONE) {
+      if (this.state === 'open') this.state = 'complete'
+      return
+    }
+    const text = this.#contentBytesOf(data)
+    if (text > 0) {
+      this.contentEvents++
+      this.contentBytes += text
+    }
+    const usage = objectAfter(data, USAGE)
+    if (usage !== undefined && usage !== null) this.usage = readOpenAiUsage(usage)
+    if (data.includes(FINISH)) this.#readFinish(data)
+    else if (data.includes(ERROR)) this.#readError(data)
+  }
+
+  /**
+   * Some compatible servers never send `[DONE]`; a stream whose every choice has its reason to finish lost nothing.
+   */
+  #readFinish(data: Buffer): void {
+    const choices = member(parse(data), 'choices')
+    if (!Array.isArray(choices)) return
+    for (const choice of choices) {
+      if (typeof member(choice, 'finish_reason') === 'string')
+        this.#finished.add(member(choice, 'index'))
+    }
+    if (this.#finished.size >= this.#choices && this.state === 'open') this.state = 'complete'
+  }
+
+  /** Client libraries throw on a truthy top-level `error`: the provider has told of its failure itself. */
+  #readError(data: Buffer): void {
+    if (member(parse(data), 'error')) this.state = 'failed'
+  }
+}
+
+function parse(data: Buffer): unknown {
+  try {
+    return JSON.parse(data.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,2 @@
+export { meter } from './meter.ts'
+export type { MeteredUsage, MeterOptions } from './metered-sink.ts'

@@ -1,0 +1,2 @@
+export { EventScanner } from './event-scanner.ts'
+export { jsonTextBytes, objectAfter } from './json-scan.ts'

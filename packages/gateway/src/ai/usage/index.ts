@@ -1,0 +1,12 @@
+export { estimateUsage } from './estimate.ts'
+export {
+  completionTokens,
+  fromInclusive,
+  member,
+  NO_USAGE,
+  promptTokens,
+  readCount,
+  type Usage,
+  type UsageReading,
+  type UsageSource,
+} from './usage.ts'
