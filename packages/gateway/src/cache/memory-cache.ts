@@ -1,0 +1,112 @@
+import type {
+  CachedHead,
+  CachedResponse,
+  CacheWriter,
+  Clock,
+  ResponseCache,
+} from '@pratu/plugin-kit'
+import { EntryTable } from './entry-table.ts'
+import { entryId, EntryWriter, ownerIn, type WritersHome } from './entry-writer.ts'
+import { NONE } from './page-pool.ts'
+
+const LARGEST_ENTRY_BYTES = 8 * 1024 * 1024
+/** No entry may push out more than this part of all others. */
+const LARGEST_ENTRY_SHARE = 1 / 16
+
+export interface MemoryCacheOptions {
+  /** Bytes for everything: answers, ids, records, and answers that are still being written. */
+  readonly maxBytes: number
+  /** For one entry; at most a sixteenth of `maxBytes`, and 8 MiB unless given. */
+  readonly maxEntryBytes?: number
+  readonly clock: Clock
+}
+
+export interface CacheUsage {
+  readonly entries: number
+  readonly usedBytes: number
+  readonly maxBytes: number
+}
+
+/**
+ * The response cache of one worker: least recently used first out, bounded in bytes at every moment (F74). It copies in
+ * and out, so nothing that it hands out changes later, and nothing that it holds keeps a network buffer alive.
+ */
+export class MemoryCache implements ResponseCache {
+  readonly #maxBytes: number
+  readonly #clock: Clock
+  readonly #table: EntryTable
+  readonly #home: WritersHome
+
+  constructor({ maxBytes, maxEntryBytes = LARGEST_ENTRY_BYTES, clock }: MemoryCacheOptions) {
+    this.#maxBytes = maxBytes
+    this.#clock = clock
+    this.#table = new EntryTable(maxBytes)
+    this.#home = {
+      table: this.#table,
+      clock,
+      maxEntryBytes: Math.min(maxEntryBytes, Math.floor(maxBytes * LARGEST_ENTRY_SHARE)),
+      writers: new Set(),
+    }
+  }
+
+  read(owner: string, key: string): CachedResponse | undefined {
+    const table = this.#table
+    const entry = table.find(entryId(owner, key))
+    if (entry === NONE) return undefined
+    const { status, headBytes, freshMs, storedAtMs, storedAt, expiresAt } = table.factsOf(entry)
+    const now = this.#clock.monotonic()
+    if (now >= expiresAt) {
+      table.remove(entry)
+      return undefined
+    }
+    table.touch(entry)
+    const content = table.contentOf(entry)
+    return {
+      status,
+      headers: headBytes === 0 ? [] : content.toString('utf8', 0, headBytes).split('\n'),
+      body: content.subarray(headBytes),
+      ageMs: now - storedAt,
+      freshMs,
+      storedAtMs,
+    }
+  }
+
+  open(owner: string, key: string, head: CachedHead): CacheWriter | undefined {
+    // Lines separate the fields where they are kept, and HTTP has no line breaks in a field.
+    for (const part of head.headers) if (part.includes('\n')) return undefined
+    const writer = new EntryWriter(this.#home, owner, entryId(owner, key), head.status)
+    return writer.start(Buffer.from(head.headers.join('\n'))) ? writer : undefined
+  }
+
+  delete(owner: string, key: string): boolean {
+    const id = entryId(owner, key)
+    for (const writer of this.#home.writers) if (writer.id === id) writer.abandon()
+    const entry = this.#table.find(id)
+    if (entry === NONE) return false
+    this.#table.remove(entry)
+    return true
+  }
+
+  /** Answers that are still being written are dropped too: they were asked for before the purge. */
+  purge(match?: (owner: string) => boolean): number {
+    for (const writer of this.#home.writers) if (match?.(writer.owner) ?? true) writer.abandon()
+    const table = this.#table
+    const before = table.size
+    for (const entry of table.all()) {
+      if (match?.(ownerIn(table.idOf(entry))) ?? true) table.remove(entry)
+    }
+    return before - table.size
+  }
+
+  /** Whose entries there are. Walks every entry: for administration only. */
+  owners(): ReadonlySet<string> {
+    const owners = new Set<string>()
+    for (const entry of this.#table.all()) owners.add(ownerIn(this.#table.idOf(entry)))
+    return owners
+  }
+
+  usage(): CacheUsage {
+    const { size, usedBytes } = this.#table
+    return { entries: size, usedBytes, maxBytes: this.#maxBytes }
+  }
+}
