@@ -90,7 +90,6 @@ export interface Snapshot {
   readonly router: Router<BoundRoute>
   /** The global plugins, for requests that match no route. */
   readonly globals: Plan
-  readonly pathMode: 'strict' | 'kong'
   /** The path-doubling rule of architecture §4 applies. */
   readonly compatibility: 'pratu' | 'kong'
   readonly context: GatewayContext

@@ -1,0 +1,182 @@
+import type {
+  AnyPluginDefinition,
+  Clock,
+  ErrorShape,
+  Ledger,
+  NodeFacts,
+  Plugin,
+  PluginContext,
+  PluginLog,
+  PluginMetrics,
+  ResponseCache,
+} from '@pratu/plugin-kit'
+import { createCredentialHeaders, DIALECTS } from '../ai/index.ts'
+import type { Entities, PluginEntity, Route, Service } from '../config/index.ts'
+import {
+  createPlanSelector,
+  dispatch,
+  type BoundRoute,
+  type BoundService,
+  type GatewayContext,
+  type PlanSelector,
+  type ScopedPlugin,
+  type ServiceHandler,
+} from '../pipeline/index.ts'
+import { createRouter, type RouterEntry } from '../router/index.ts'
+import { createIdentities } from './identities.ts'
+import type { KeptState } from './kept-state.ts'
+import { PinnedSnapshot } from './pinned-snapshot.ts'
+import { createTargeting } from './targeting.ts'
+
+/** What a configuration is compiled against: everything that outlives it. */
+export interface CompileDeps {
+  readonly plugins: readonly AnyPluginDefinition[]
+  readonly context: GatewayContext
+  readonly handler: ServiceHandler
+  readonly ledger: Ledger
+  readonly cache: ResponseCache
+  readonly clock: Clock
+  readonly metrics: PluginMetrics
+  readonly log: (plugin: Pick<PluginEntity, 'id' | 'name'>) => PluginLog
+  readonly node: NodeFacts
+  readonly kept: KeptState
+  readonly bodyLimits: { readonly plainBytes: number; readonly aiBytes: number }
+}
+
+/**
+ * Compiles validated entities into the snapshot that requests run on: plugin instances, interned plans, router.
+ *
+ * @throws whatever a plugin's `create` throws; nothing of the new configuration is in use then.
+ */
+export function compileSnapshot(
+  entities: Entities,
+  generation: number,
+  deps: CompileDeps,
+): PinnedSnapshot {
+  const instances = createInstances(entities, deps)
+  const selector = createPlanSelector(instances, dispatch)
+  const services = bindServices(entities, deps)
+  const routes: RouterEntry<BoundRoute>[] = []
+  for (const route of entities.routes) {
+    const service = route.serviceId === undefined ? undefined : services.get(route.serviceId)
+    // A disabled service takes its routes out of the router (kong.md §1.6).
+    if (route.serviceId !== undefined && service === undefined) continue
+    routes.push({ route, value: bindRoute(route, service, selector, entities, deps) })
+  }
+  deps.kept.retain(new Set(entities.plugins.map(({ id }) => id)))
+  return new PinnedSnapshot({
+    generation,
+    router: createRouter(routes),
+    globals: selector.globals,
+    compatibility: entities.compatibility,
+    context: deps.context,
+    dispose: () => disposeAll(instances, deps),
+  })
+}
+
+function createInstances(entities: Entities, deps: CompileDeps): ScopedPlugin[] {
+  const definitions = new Map(deps.plugins.map((definition) => [definition.name, definition]))
+  const identities = createIdentities(entities, deps.clock)
+  const instances: ScopedPlugin[] = []
+  for (const entity of entities.plugins) {
+    if (!entity.enabled) continue
+    const definition = definitions.get(entity.name)
+    if (definition === undefined) throw new Error(`plugin '${entity.name}' is not loaded`)
+    const { id, name, routeId, serviceId, consumerId } = entity
+    const context: PluginContext = {
+      instance: { id, name, routeId, serviceId, consumerId },
+      clock: deps.clock,
+      random: { uuid: () => crypto.randomUUID() },
+      ledger: deps.ledger,
+      cache: deps.cache,
+      identities,
+      metrics: deps.metrics,
+      log: deps.log(entity),
+      compatibility: entities.compatibility,
+      node: deps.node,
+      keep: (key, create) => deps.kept.keep(id, key, create),
+    }
+    instances.push({
+      id,
+      name,
+      priority: definition.priority,
+      plugin: createPlugin(definition, entity.config, context),
+      routeId,
+      serviceId,
+      consumerId,
+    })
+  }
+  return instances
+}
+
+/** `config` is what this definition's own schema returned; the erased list of definitions cannot say so. */
+function createPlugin(
+  definition: AnyPluginDefinition,
+  config: unknown,
+  context: PluginContext,
+): Plugin {
+  return definition.create(config as never, context)
+}
+
+function bindServices(entities: Entities, deps: CompileDeps): Map<string, BoundService> {
+  const upstreams = new Map(entities.upstreams.map((upstream) => [upstream.name, upstream]))
+  const providers = new Map(entities.providers.map((provider) => [provider.name, provider]))
+  const services = new Map<string, BoundService>()
+  for (const service of entities.services) {
+    if (!service.enabled || !isServed(service)) continue
+    const provider = service.provider === undefined ? undefined : providers.get(service.provider)
+    services.set(service.id, {
+      service,
+      targeting: createTargeting(service, upstreams, entities),
+      handler: deps.handler,
+      credentialHeaders: provider === undefined ? undefined : createCredentialHeaders(provider),
+    })
+  }
+  return services
+}
+
+function isServed({ protocol }: Service): boolean {
+  return protocol === 'http' || protocol === 'https'
+}
+
+function bindRoute(
+  route: Route,
+  service: BoundService | undefined,
+  selector: PlanSelector,
+  { compatibility }: Entities,
+  { bodyLimits }: CompileDeps,
+): BoundRoute {
+  const serviceId = service?.service.id
+  const isAi = service?.service.aiFormat !== undefined
+  return {
+    route,
+    service,
+    plan: selector.select(route.id, serviceId),
+    planFor: (current, after, consumerId) =>
+      selector.selectFor(current, after, consumerId, route.id, serviceId),
+    errorShape: compatibility === 'kong' ? 'kong' : errorShapeOf(service),
+    bodyLimitBytes: isAi ? bodyLimits.aiBytes : bodyLimits.plainBytes,
+  }
+}
+
+/** Kong's clients read `message`, the provider's library reads `error`: a plain AI service answers both (design §7). */
+function errorShapeOf(service: BoundService | undefined): ErrorShape {
+  const format = service?.service.aiFormat
+  if (format === undefined) return 'kong'
+  const shape = DIALECTS[format].errorShape
+  return shape === 'openai' ? 'kong+openai' : shape
+}
+
+function disposeAll(instances: readonly ScopedPlugin[], { log }: CompileDeps): void {
+  for (const { plugin, id, name } of instances) {
+    const report = (error: unknown): void => {
+      log({ id, name }).error('a plugin failed to dispose', { error: String(error) })
+    }
+    try {
+      const done = plugin.dispose?.()
+      if (done instanceof Promise) done.catch(report)
+    } catch (error) {
+      report(error)
+    }
+  }
+}

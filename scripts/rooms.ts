@@ -1,0 +1,22 @@
+/**
+ * The rooms of `packages/gateway/src`, lowest first: the one list that the linter's layers are generated from. A room
+ * may import the rooms before it, through their `index.ts`.
+ */
+export const ROOMS = [
+  'errors',
+  'http',
+  'redis',
+  'config',
+  'observe',
+  'router',
+  'upstream',
+  'limits',
+  'cache',
+  'pipeline',
+  'ai',
+  'plugins',
+  'listener',
+  'admin',
+  'runtime',
+  'cli',
+] as const

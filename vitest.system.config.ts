@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+// The catalogue's own injections at default limits; needs root and Debian packages (scripts/system-packages.sh).
+export default defineConfig({
+  test: {
+    include: ['e2e/system/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 4,
+    retry: 0,
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+  },
+})
