@@ -123,6 +123,8 @@ export interface Credential {
   readonly lookup: string
   /** Epoch seconds after which it is invisible (kong.md §1.9); `undefined` = never. */
   readonly expiresAtSeconds: number | undefined
+  /** `basicauth_credentials`: lower-case hex SHA-1 of the password followed by the consumer's id, as Kong keeps it. */
+  readonly digest?: string
 }
 
 export interface Certificate {

@@ -22,6 +22,11 @@ export function optional<S extends z.ZodType>(schema: S) {
   return schema.nullish().transform((value) => value ?? undefined)
 }
 
+/** A value that nothing is said about. */
+export function anything() {
+  return z.unknown().refine((value) => value !== undefined && value !== null, { error: MISSING })
+}
+
 /** Marks a schema as optional with a default, in the form that the schema puts out. */
 export function defaulted<S extends z.ZodType>(schema: S, fallback: z.output<S>) {
   return schema
@@ -157,6 +162,13 @@ export function set<S extends z.ZodType>(element: S, { min }: ListLimits = {}) {
   return bounded.transform((values) => [...new Set(values)])
 }
 
+/** One text or a list of texts; always a list in the program. */
+export function stringOrStrings() {
+  return z
+    .union([string(), array(string(), { min: 1 })], { error: 'expected a string or an array' })
+    .transform((value) => (typeof value === 'string' ? [value] : value))
+}
+
 /** A mapping with free keys. `keyRule` judges each key. */
 export function map<S extends z.ZodType>(value: S, keyRule?: format.TextRule) {
   return z.record(z.string(), value, { error: expected('a map') }).check((context) => {
@@ -176,6 +188,18 @@ export function record<const Shape extends z.core.$ZodLooseShape>(shape: Shape) 
       if (code === 'unrecognized_keys') return 'unknown field'
       return input === undefined || input === null ? MISSING : 'expected a record'
     },
+  })
+}
+
+/** A mapping with these members, and others that nothing is said about. */
+export function openRecord<const Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.looseObject(shape, { error: expected('a record') })
+}
+
+/** A mapping that somebody else judges. */
+export function looseRecord() {
+  return z.record(z.string(), z.unknown(), {
+    error: ({ input }) => (input === undefined || input === null ? MISSING : 'expected a record'),
   })
 }
 

@@ -1,0 +1,92 @@
+import { hash } from 'node:crypto'
+import { stringify } from 'yaml'
+
+import { type Diagnostic, formatPath, type Position } from './diagnostics.ts'
+import {
+  DEFAULT_DOCUMENT_LIMITS,
+  type Document,
+  type PlacedProblem,
+  readDocument,
+} from './document.ts'
+import type { Entities } from './entities.ts'
+import { loadEntities, type LoadedEntities } from './load-entities.ts'
+import type { ParseOptions } from './parse-options.ts'
+import type { ConfigurationSource } from './source.ts'
+
+export type ParsedConfiguration =
+  | {
+      readonly ok: true
+      readonly entities: Entities
+      readonly warnings: readonly Diagnostic[]
+      /** MD5 of the text in hex, as Kong's `configuration_hash`. */
+      readonly hash: string
+      /** What `GET /config` shows: references as written, not what they stand for. */
+      readonly text: string
+      locate(entityId: string, field?: string): Position | undefined
+    }
+  | { readonly ok: false; readonly problems: readonly Diagnostic[] }
+
+/**
+ * Reads, validates and links a whole configuration. Every problem is found in one go; nothing is thrown for bad input.
+ * Takes time in proportion to the text, so large files belong in a thread (see `packEntities`).
+ */
+export function parseConfiguration(
+  sources: readonly ConfigurationSource[],
+  options: ParseOptions,
+): ParsedConfiguration {
+  const document = readDocument(sources, { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits })
+  if (document.problems.length > 0)
+    return { ok: false, problems: document.problems.map(toDiagnostic) }
+  const loaded = loadEntities(document.root, options)
+  const diagnostics = loaded.problems.map((problem) => toDiagnostic(document.place(problem)))
+  if (diagnostics.some(({ severity }) => severity === 'error'))
+    return { ok: false, problems: diagnostics }
+  const text = textOf(sources, document)
+  return {
+    ok: true,
+    entities: loaded.entities,
+    warnings: diagnostics,
+    hash: hash('md5', text, 'hex'),
+    text,
+    locate: (entityId, field) => locate(document, loaded, entityId, field),
+  }
+}
+
+function textOf(sources: readonly ConfigurationSource[], document: Document): string {
+  const only = sources.length === 1 ? sources[0] : undefined
+  return only === undefined ? stringify(document.root) : only.text
+}
+
+function locate(
+  document: Document,
+  loaded: LoadedEntities,
+  entityId: string,
+  field: string | undefined,
+): Position | undefined {
+  const path = loaded.pathOf(entityId)
+  if (path === undefined) return undefined
+  const { file, line, column } = document.place({
+    severity: 'advice',
+    code: 'locate',
+    path: field === undefined ? path : [...path, field],
+    message: '',
+  })
+  return { file, line, column }
+}
+
+function toDiagnostic(placed: PlacedProblem): Diagnostic {
+  const { severity, code, file, line, column, message, hint, excerpt, entity } = placed
+  return {
+    severity,
+    code,
+    file,
+    line,
+    column,
+    path: formatPath(placed.localPath),
+    segments: placed.path,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(excerpt === undefined ? {} : { excerpt }),
+    ...(entity === undefined ? {} : { entity }),
+  }
+}

@@ -1,0 +1,26 @@
+import * as field from '../fields.ts'
+import { commonFields, defineCollection } from './collection.ts'
+
+export const consumers = defineCollection({
+  name: 'consumers',
+  singular: 'consumer',
+  schema: field
+    .record({
+      ...commonFields,
+      username: field.optional(field.string()),
+      custom_id: field.optional(field.string()),
+    })
+    .check(field.atLeastOneOf('custom_id', 'username')),
+  nameField: 'username',
+  unique: ['username', 'custom_id'],
+  key: (value) => value.username,
+  build(value, row, context) {
+    context.lists.consumers.push({
+      id: row.id,
+      username: value.username,
+      customId: value.custom_id,
+      groups: context.groupsOf(row.id),
+      tags: value.tags ?? [],
+    })
+  },
+})

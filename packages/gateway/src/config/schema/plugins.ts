@@ -1,0 +1,62 @@
+import * as field from '../fields.ts'
+import { commonFields, defineCollection } from './collection.ts'
+
+const PLUGIN_PROTOCOLS = [
+  'grpc',
+  'grpcs',
+  'http',
+  'https',
+  'tcp',
+  'tls',
+  'tls_passthrough',
+  'udp',
+  'ws',
+  'wss',
+] as const
+
+export const plugins = defineCollection({
+  name: 'plugins',
+  singular: 'plugin',
+  schema: field.record({
+    ...commonFields,
+    name: field.string(),
+    instance_name: field.optional(field.name()),
+    route: field.optional(field.string()),
+    service: field.optional(field.string()),
+    consumer: field.optional(field.string()),
+    // The plugin's own schema judges what is inside.
+    config: field.optional(field.looseRecord()),
+    protocols: field.optional(field.set(field.enumeration(PLUGIN_PROTOCOLS))),
+    enabled: field.boolean(true),
+  }),
+  references: { route: 'routes', service: 'services', consumer: 'consumers' },
+  nameField: 'instance_name',
+  unique: ['instance_name'],
+  key: (value, { reference }) =>
+    `plugins:*:${value.name}:${reference('route')}:${reference('service')}:${reference('consumer')}`,
+  build(value, row, context) {
+    const routeId = context.resolve(row, 'route', value.route)
+    const serviceId = context.resolve(row, 'service', value.service)
+    const consumerId = context.resolve(row, 'consumer', value.consumer)
+    if (consumerId !== undefined && context.plugins.refusesConsumer(value.name))
+      context.report(row, {
+        code: 'invalid-value',
+        field: ['consumer'],
+        message: 'value must be null',
+        hint: `${value.name} cannot be limited to a consumer: it runs before the consumer is known`,
+      })
+    const read = context.plugins.read(row, value.name, value.config ?? {})
+    if (read === undefined) return
+    context.lists.plugins.push({
+      id: row.id,
+      name: value.name,
+      instanceName: value.instance_name,
+      routeId,
+      serviceId,
+      consumerId,
+      config: read.config,
+      enabled: value.enabled,
+      tags: value.tags ?? [],
+    })
+  },
+})
