@@ -1,0 +1,45 @@
+/** Metrics and logs. Imports no room above `http`; knows no plugin, no listener, no pipeline. */
+export {
+  METRICS,
+  isMetricName,
+  type CounterName,
+  type GaugeName,
+  type HistogramName,
+  type MetricDefinition,
+  type MetricName,
+} from './metric-names.ts'
+export { createMetrics, Metrics, type MetricsOptions } from './metrics.ts'
+export type { Counter, Gauge, Histogram } from './metric-handles.ts'
+export { createMetricStorage, zeroGauges, type MetricStorage } from './metric-storage.ts'
+export {
+  CONTENT_TYPES,
+  negotiateFormat,
+  type ComputedSample,
+  type ExpositionFormat,
+} from './text-format.ts'
+export { createExchangeMetrics, type ExchangeMetrics } from './exchange-metrics.ts'
+export {
+  PROMETHEUS_FLAGS,
+  seriesLabels,
+  type PrometheusFlags,
+  type RecordedExchange,
+  type RouteSeries,
+} from './route-series.ts'
+export { createLlmMetrics, type LlmCall, type LlmMetrics, type TokenKind } from './llm-metrics.ts'
+export { createPluginMetrics, rateLimitShare, type PluginMetricsOptions } from './plugin-metrics.ts'
+export { registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
+export { readContainerMemory, type ContainerMemory } from './container-memory.ts'
+export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
+export { createLogs, type Logs, type LogsOptions } from './logs.ts'
+export { createLogger, createSilentLogger, type Logger, type LogLevel } from './logger.ts'
+export type { LogDetail } from './log-detail.ts'
+export { createLogSink, type LogSink, type LogSinkOptions } from './log-sink.ts'
+export { createPortLogSink, receiveLogs } from './log-port.ts'
+export {
+  createAccessLog,
+  createNoAccessLog,
+  type AccessLog,
+  type LoggedAdminRequest,
+} from './access-log.ts'
+export type { LoggedExchange, LoggedTry } from './access-record.ts'
+export { Redactor, scrubText } from './redaction.ts'

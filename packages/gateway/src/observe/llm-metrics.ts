@@ -1,0 +1,90 @@
+import type { Outcome } from '@pratu/plugin-kit'
+import type { Metrics } from './metrics.ts'
+
+export type TokenKind = 'input' | 'cache_read' | 'cache_write' | 'output' | 'reasoning'
+
+const TOKEN_KINDS: readonly TokenKind[] = [
+  'input',
+  'cache_read',
+  'cache_write',
+  'output',
+  'reasoning',
+]
+
+/** One metered call. */
+export interface LlmCall {
+  readonly service: string
+  readonly provider: string
+  /** As the client asked for or the provider answered; becomes `other` when the configuration does not know it. */
+  readonly model: string
+  readonly outcome: Outcome
+  /** Disjoint counts. */
+  readonly tokens: Readonly<Partial<Record<TokenKind, number>>>
+  readonly usageSource: 'provider' | 'estimated' | 'none'
+  /** Integer nano-dollars; `undefined` when the price is not known. */
+  readonly costNanoDollars: number | undefined
+  /** Arrival to the first content, ms; -1 when there was none. */
+  readonly firstTokenMs: number
+}
+
+/** Metrics of AI traffic. Model names come from clients: only names that the configuration knows become labels (S46). */
+export class LlmMetrics {
+  readonly #metrics: Metrics
+  #models: ReadonlySet<string>
+
+  constructor(metrics: Metrics, models: ReadonlySet<string>) {
+    this.#metrics = metrics
+    this.#models = models
+  }
+
+  /** The model names of the configuration (and of the price table); call it when a snapshot takes over. */
+  useModels(models: ReadonlySet<string>): void {
+    this.#models = models
+  }
+
+  /** The label for a model name that came from outside. */
+  modelLabel(model: string): string {
+    return this.#models.has(model) ? model : 'other'
+  }
+
+  record(call: LlmCall): void {
+    const metrics = this.#metrics
+    const { service, provider } = call
+    const labels = [service, provider, this.modelLabel(call.model)]
+    metrics.counter('pratu_llm_requests_total', [...labels, call.outcome]).add(1)
+    for (const kind of TOKEN_KINDS) {
+      const count = call.tokens[kind] ?? 0
+      if (!Number.isFinite(count) || count < 0) this.anomaly(service, 'impossible_count')
+      else if (count > 0) {
+        metrics.counter('pratu_llm_tokens_total', [...labels, kind, call.usageSource]).add(count)
+      }
+    }
+    const cost = call.costNanoDollars
+    if (cost === undefined) metrics.counter('pratu_llm_unpriced_total', labels).add(1)
+    else if (!Number.isFinite(cost) || cost < 0) this.anomaly(service, 'impossible_cost')
+    else metrics.counter('pratu_llm_cost_dollars_total', labels).add(cost / 1e9)
+    if (call.firstTokenMs >= 0) {
+      const histogram = metrics.histogram('pratu_llm_time_to_first_token_seconds', labels)
+      histogram.observe(call.firstTokenMs / 1000)
+    }
+  }
+
+  /** @param result `ok` or the code of the failure. */
+  attempt(provider: string, model: string, result: string): void {
+    this.#metrics
+      .counter('pratu_llm_attempts_total', [provider, this.modelLabel(model), result])
+      .add(1)
+  }
+
+  /** A usage report that could not be believed (F32). */
+  anomaly(
+    service: string,
+    reason: 'missing' | 'impossible_count' | 'impossible_cost' | 'late',
+  ): void {
+    this.#metrics.counter('pratu_llm_usage_anomalies_total', [service, reason]).add(1)
+  }
+}
+
+export function createLlmMetrics(metrics: Metrics, models: ReadonlySet<string>): LlmMetrics {
+  return new LlmMetrics(metrics, models)
+}

@@ -1,0 +1,83 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { readContainerMemory } from './container-memory.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface NodeMetricsOptions {
+  /** Kong's `node_id`: a UUID per process. */
+  readonly nodeId: string
+  /** Of this gateway. */
+  readonly version: string
+  /** Whether the container's memory is exported under cAdvisor's names (`NodeSettings.containerMetrics`). */
+  readonly containerMetrics: boolean
+}
+
+/**
+ * Everything about the process and the node that is read at a scrape. Only for the thread that renders: a second one
+ * would count the process twice.
+ */
+export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOptions): void {
+  registerKongNode(metrics, options)
+  registerProcess(metrics)
+  if (options.containerMetrics) registerContainer(metrics)
+  metrics.gauge('pratu_build_info', [options.version, process.versions.node]).set(1)
+}
+
+/** The families that Kong always has (kong.md §3.6). There are no Lua dictionaries here, so those have no series. */
+function registerKongNode(metrics: Metrics, { nodeId, version }: NodeMetricsOptions): void {
+  const connections = (state: string, read: () => number): void =>
+    metrics.sampled('kong_nginx_connections_total', [nodeId, 'http', state], read)
+  const open = (): number => metrics.total('pratu_connections_open')
+  const accepted = (): number => metrics.total('pratu_connections_accepted_total')
+  const inFlight = (): number => metrics.total('pratu_requests_in_flight')
+  const received = (): number => metrics.total('pratu_requests_received_total')
+  connections('accepted', accepted)
+  connections('handled', accepted)
+  connections('total', received)
+  connections('active', open)
+  connections('reading', () => 0)
+  connections('writing', inFlight)
+  connections('waiting', () => Math.max(0, open() - inFlight()))
+  metrics.sampled('kong_nginx_requests_total', [nodeId, 'http'], received)
+  metrics.gauge('kong_nginx_timers', ['running']).set(0)
+  metrics.gauge('kong_nginx_timers', ['pending']).set(0)
+  metrics.counter('kong_nginx_metric_errors_total').add(0)
+  metrics.gauge('kong_datastore_reachable').set(1)
+  metrics.gauge('kong_node_info', [nodeId, version]).set(1)
+  metrics.sampled(
+    'kong_memory_workers_lua_vms_bytes',
+    [nodeId, String(process.pid), 'http'],
+    () => process.memoryUsage().heapUsed,
+  )
+}
+
+function registerProcess(metrics: Metrics): void {
+  metrics.sampled('process_cpu_seconds_total', [], () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  })
+  metrics.sampled('process_resident_memory_bytes', [], () => process.memoryUsage.rss())
+  metrics.sampled('process_heap_bytes', [], () => process.memoryUsage().heapUsed)
+  metrics.sampled('process_open_fds', [], openFileDescriptors)
+  const limit = maxFileDescriptors()
+  if (limit !== undefined) metrics.gauge('process_max_fds').set(limit)
+  const started = Math.round(Date.now() / 1000 - process.uptime())
+  metrics.gauge('process_start_time_seconds').set(started)
+}
+
+function registerContainer(metrics: Metrics): void {
+  if (readContainerMemory() === undefined) return
+  metrics.sampled('container_memory_usage_bytes', [], () => readContainerMemory()?.usageBytes)
+  metrics.sampled('container_spec_memory_limit_bytes', [], () => readContainerMemory()?.limitBytes)
+}
+
+function openFileDescriptors(): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  // One of them is the directory that is being read.
+  return readdirSync('/proc/self/fd').length - 1
+}
+
+function maxFileDescriptors(): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  const line = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
+  return line === null ? undefined : Number(line[1])
+}

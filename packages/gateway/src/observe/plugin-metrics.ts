@@ -1,0 +1,75 @@
+import type { PluginMetrics } from '@pratu/plugin-kit'
+import {
+  isMetricName,
+  metricDefinition,
+  type CounterName,
+  type MetricName,
+} from './metric-names.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface PluginMetricsOptions {
+  /** Of the snapshot that the plugin belongs to: `kong` leaves out the names that Kong does not have. */
+  readonly compatibility: 'pratu' | 'kong'
+  /** Told once per metric that cannot be counted; a plugin's mistake must not fail a request. */
+  readonly onMistake: (metric: string, mistake: string) => void
+}
+
+/**
+ * What plugins count with: only counters of `metric-names.ts`, only finite amounts that are not negative. Anything else
+ * is a mistake of the plugin, told once and left out.
+ */
+export function createPluginMetrics(
+  metrics: Metrics,
+  options: PluginMetricsOptions,
+): PluginMetrics {
+  const told = new Set<string>()
+  const mistake = (metric: string, text: string): void => {
+    if (told.has(metric) || told.size >= 100) return
+    told.add(metric)
+    options.onMistake(metric, text)
+  }
+  return {
+    count(metric, labels, amount) {
+      if (!isMetricName(metric) || !isCounterName(metric)) {
+        mistake(metric, 'there is no such counter')
+        return
+      }
+      const definition = metricDefinition(metric)
+      if (definition.origin === 'article' && options.compatibility === 'kong') return
+      if (labels.length !== definition.labels.length) {
+        mistake(metric, `it has ${definition.labels.length} labels, not ${labels.length}`)
+        return
+      }
+      if (!Number.isFinite(amount) || amount < 0) {
+        mistake(metric, `${amount} is not an amount`)
+        return
+      }
+      metrics.counter(metric, labels).add(amount)
+    },
+  }
+}
+
+function isCounterName(name: MetricName): name is CounterName {
+  return metricDefinition(name).type === 'counter'
+}
+
+const PERIOD_SECONDS: Readonly<
+  Record<'second' | 'minute' | 'hour' | 'day' | 'month' | 'year', number>
+> = {
+  second: 1,
+  minute: 60,
+  hour: 3600,
+  day: 86_400,
+  month: 2_592_000,
+  year: 31_536_000,
+}
+
+/**
+ * What one counted request adds to `kong_rate_limiting_count_total`: the period ÷ the limit, so that `rate()` is the
+ * share of the limit in use.
+ *
+ * @param limit requests per period, at least 1.
+ */
+export function rateLimitShare(period: keyof typeof PERIOD_SECONDS, limit: number): number {
+  return PERIOD_SECONDS[period] / limit
+}
