@@ -52,7 +52,7 @@ export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamVie
   status = 0
   source: 'service' | 'kong' = 'kong'
   upstreamStatus: number | undefined
-  upstreamPath: string | undefined
+  eventStream = false
   tries: readonly Try[] = NO_TRIES
   readonly startedAtMs: number
   readonly #startedAt: number

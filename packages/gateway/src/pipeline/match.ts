@@ -13,7 +13,8 @@ export function matchRoute(exchange: LiveExchange): Reply | undefined {
   const { request, snapshot } = exchange
   const match = snapshot.router.match(request)
   if (match === undefined) throw new GatewayError('no_route')
-  const { route, service, bodyLimitBytes } = match.value
+  const { route, service, bodyLimitBytes, series } = match.value
+  series.routed()
   exchange.bind(
     match,
     upstreamPath({

@@ -8,6 +8,7 @@ import type {
 } from '@pratu/plugin-kit'
 import type { GatewayError } from '../errors/index.ts'
 import type { HeaderTokens, Route, Service } from '../config/index.ts'
+import type { RouteSeries } from '../observe/index.ts'
 import type { Router } from '../router/index.ts'
 import type { Try, UpstreamTargeting } from '../upstream/index.ts'
 import type { BoundPlugin, Plan } from './plan.ts'
@@ -22,6 +23,8 @@ export interface BoundRoute {
   planFor(current: Plan, after: BoundPlugin, consumerId: string): Plan
   readonly errorShape: ErrorShape
   readonly bodyLimitBytes: number
+  /** Where its requests are counted. */
+  readonly series: RouteSeries
 }
 
 export interface BoundService {
@@ -50,6 +53,8 @@ export interface PinnedExchange extends Exchange {
   /** Final in the log phase and for the observer. */
   outcome: Outcome
   source: 'service' | 'kong'
+  /** Whether the answer is a `text/event-stream`, whose latency is that of its first token. */
+  readonly eventStream: boolean
   /** What each attempt met, in order. */
   tries: readonly Try[]
   /** The text that `strip_path` removed. */

@@ -12,6 +12,7 @@ import type {
 } from '@pratu/plugin-kit'
 import { createCredentialHeaders, DIALECTS } from '../ai/index.ts'
 import type { Entities, PluginEntity, Route, Service } from '../config/index.ts'
+import type { ExchangeMetrics } from '../observe/index.ts'
 import {
   createPlanSelector,
   dispatch,
@@ -40,6 +41,7 @@ export interface CompileDeps {
   readonly log: (plugin: Pick<PluginEntity, 'id' | 'name'>) => PluginLog
   readonly node: NodeFacts
   readonly kept: KeptState
+  readonly exchangeMetrics: ExchangeMetrics
   readonly bodyLimits: { readonly plainBytes: number; readonly aiBytes: number }
 }
 
@@ -144,7 +146,7 @@ function bindRoute(
   service: BoundService | undefined,
   selector: PlanSelector,
   { compatibility }: Entities,
-  { bodyLimits }: CompileDeps,
+  { bodyLimits, exchangeMetrics }: CompileDeps,
 ): BoundRoute {
   const serviceId = service?.service.id
   const isAi = service?.service.aiFormat !== undefined
@@ -156,6 +158,7 @@ function bindRoute(
       selector.selectFor(current, after, consumerId, route.id, serviceId),
     errorShape: compatibility === 'kong' ? 'kong' : errorShapeOf(service),
     bodyLimitBytes: isAi ? bodyLimits.aiBytes : bodyLimits.plainBytes,
+    series: exchangeMetrics.series(route, service?.service, compatibility),
   }
 }
 

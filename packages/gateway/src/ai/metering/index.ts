@@ -1,2 +1,2 @@
 export { meter } from './meter.ts'
-export type { MeteredUsage, MeterOptions } from './metered-sink.ts'
+export { METERED, type MeteredUsage, type MeterOptions } from './metered-sink.ts'

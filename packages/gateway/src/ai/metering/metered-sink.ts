@@ -1,4 +1,9 @@
-import type { ResponseHead, ResponseSink } from '@pratu/plugin-kit'
+import {
+  createNoteKey,
+  type NoteKey,
+  type ResponseHead,
+  type ResponseSink,
+} from '@pratu/plugin-kit'
 import { GatewayError, toGatewayError } from '../../errors/index.ts'
 import type { MemoryBudget } from '../../http/index.ts'
 import type { PinnedExchange } from '../../pipeline/index.ts'
@@ -18,12 +23,13 @@ export interface MeteredUsage {
   readonly timeToFirstTokenMs: number | undefined
 }
 
+/** Where the figures of an exchange are left for its log phase. */
+export const METERED: NoteKey<MeteredUsage> = createNoteKey('metered-usage')
+
 export interface MeterOptions {
   readonly budget: MemoryBudget
   /** A JSON answer up to this size is held until it is complete, so that a broken one is never begun (F24). */
   readonly holdBytes: number
-  /** Told once per exchange. */
-  record(exchange: PinnedExchange, metered: MeteredUsage): void
 }
 
 /**
@@ -242,13 +248,14 @@ export class MeteredSink implements ResponseSink {
     if (this.#recorded) return
     this.#recorded = true
     const reading = this.#reading(answer)
-    this.#options.record(this.#exchange, {
+    const metered: MeteredUsage = {
       model: this.#requestFacts().model,
       streamed: this.#mode === 'events',
       usage: typeof reading === 'object' ? reading : this.#estimate(answer),
       anomaly: reading === 'anomaly',
       timeToFirstTokenMs: this.#firstTokenMs,
-    })
+    }
+    this.#exchange.setNote(METERED, metered)
   }
 
   #reading(answer: Buffer): UsageReading {

@@ -1,0 +1,91 @@
+import { completionTokens, METERED, promptTokens, type MeteredUsage } from '../ai/index.ts'
+import type { ExchangeMetrics, LlmMetrics, Logger } from '../observe/index.ts'
+import type { ExchangeObserver, PinnedExchange } from '../pipeline/index.ts'
+import type { ModelNames } from './model-names.ts'
+
+export interface ObserverDeps {
+  readonly exchangeMetrics: ExchangeMetrics
+  readonly llmMetrics: LlmMetrics
+  readonly models: ModelNames
+  readonly logger: Logger
+  /** `undefined` when the access log is off. */
+  readonly accessLog: ((exchange: PinnedExchange) => void) | undefined
+}
+
+/** Tells metrics and logs of every exchange, at its end. */
+export function createObserver(deps: ObserverDeps): ExchangeObserver {
+  const { exchangeMetrics, llmMetrics, models, logger, accessLog } = deps
+  return {
+    settled(exchange) {
+      const { outcome } = exchange
+      const metered = exchange.note(METERED)
+      if (outcome.startsWith('rejected_'))
+        exchangeMetrics.refused(outcome.slice('rejected_'.length))
+      exchangeMetrics.record(
+        exchange.bound?.series,
+        exchange,
+        outcome,
+        firstTokenMs(exchange, metered),
+      )
+      if (metered !== undefined) {
+        models.seen(metered, exchange.record.upstreamStatus)
+        recordUsage(llmMetrics, exchange, metered)
+        if (accessLog !== undefined) exchange.annotate('ai', usageFields(metered))
+      }
+      accessLog?.(exchange)
+    },
+    failed(exchange, error) {
+      logger.error('a request failed inside the gateway', { request_id: exchange.id, error })
+    },
+  }
+}
+
+function firstTokenMs(exchange: PinnedExchange, metered: MeteredUsage | undefined): number {
+  if (!exchange.eventStream) return -1
+  return metered?.timeToFirstTokenMs ?? exchange.record.firstByteLatencyMs
+}
+
+function recordUsage(
+  llmMetrics: LlmMetrics,
+  exchange: PinnedExchange,
+  { model, usage, anomaly, timeToFirstTokenMs }: MeteredUsage,
+): void {
+  const service = exchange.service?.name ?? exchange.service?.host ?? ''
+  llmMetrics.record({
+    service,
+    provider: exchange.service?.provider ?? exchange.service?.host ?? '',
+    model: model ?? 'unknown',
+    outcome: exchange.outcome,
+    tokens: {
+      input: usage.inputUncached,
+      cache_read: usage.cacheRead,
+      cache_write: usage.cacheWrite,
+      output: usage.outputText,
+      reasoning: usage.reasoning,
+    },
+    usageSource: usage.source,
+    costNanoDollars: undefined,
+    firstTokenMs: timeToFirstTokenMs ?? -1,
+  })
+  if (anomaly) llmMetrics.anomaly(service, 'impossible_count')
+  else if (usage.source === 'estimated' && exchange.outcome === 'ok') {
+    llmMetrics.anomaly(service, 'missing')
+  }
+}
+
+/** The `ai` member of the log line: figures only, never a prompt or an answer (S47). */
+function usageFields({ model, streamed, usage, timeToFirstTokenMs }: MeteredUsage): object {
+  return {
+    model,
+    streamed,
+    usage: {
+      prompt_tokens: promptTokens(usage),
+      completion_tokens: completionTokens(usage),
+      cached_tokens: usage.cacheRead,
+      reasoning_tokens: usage.reasoning,
+      source: usage.source,
+    },
+    time_to_first_token_ms:
+      timeToFirstTokenMs === undefined ? undefined : Math.round(timeToFirstTokenMs),
+  }
+}
