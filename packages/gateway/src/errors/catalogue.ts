@@ -62,6 +62,11 @@ export const CATALOGUE = {
     retryable: false,
     message: 'HTTP version not supported',
   },
+  transfer_coding_not_supported: {
+    status: 501,
+    retryable: false,
+    message: 'Transfer coding not supported',
+  },
   // Routing
   no_route: { status: 404, retryable: false, message: 'no Route matched with those values' },
   no_service: { status: 503, retryable: false, message: 'no Service found with those values' },

@@ -1,3 +1,15 @@
 export { HeaderList, lowerCaseName } from './header-list.ts'
+export { ByteCollector } from './byte-collector.ts'
+export { parseJson, type JsonLimits } from './json.ts'
 export { MemoryBudget } from './memory-budget.ts'
+export { formatQuery, parseQuery, type QueryArgument } from './query-arguments.ts'
 export { createRequestId } from './request-id.ts'
+export {
+  FIELD_VALUE,
+  HEX_DIGIT,
+  TOKEN,
+  UNRESERVED,
+  isClientRequestId,
+  isFieldValue,
+  isToken,
+} from './syntax.ts'

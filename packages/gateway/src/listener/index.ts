@@ -1,2 +1,9 @@
-export { createListener } from './thin.ts'
-export type { Listener, ListenerOptions, RefusalPhase, RequestListener } from './options.ts'
+export { readOpenFilesLimit } from './open-files.ts'
+export type {
+  Listener,
+  ListenerOptions,
+  RefusalPhase,
+  RefusedRequest,
+  RequestListener,
+} from './options.ts'
+export { createListener } from './server.ts'

@@ -1,11 +1,20 @@
 import type { RequestView } from '@pratu/plugin-kit'
-import type { ListenAddress, RequestLimits } from '../config/node-settings.ts'
+import type { ListenAddress, RequestLimits } from '../config/index.ts'
 import type { ErrorCode, GatewayError, RenderedError } from '../errors/index.ts'
 import type { MemoryBudget } from '../http/index.ts'
-import type { ClientChannel } from '../pipeline/client-channel.ts'
+import type { ClientChannel } from '../pipeline/index.ts'
 
 /** Where a request was when it was refused, for metrics. */
 export type RefusalPhase = 'connection' | 'headers' | 'body'
+
+/** A request that the listener answered by itself, for a log line. */
+export interface RefusedRequest {
+  readonly requestId: string
+  readonly status: number
+  readonly peerIp: string
+  /** What was wrong; never sent to the client. */
+  readonly reason: string
+}
 
 export interface ListenerOptions {
   readonly limits: RequestLimits
@@ -23,12 +32,20 @@ export interface ListenerOptions {
   readonly memory: MemoryBudget
   /** Exact paths that are answered even above the connection cap (F13). */
   readonly healthPaths: ReadonlySet<string>
-  /** The largest body of any request, bytes; `limits.aiBodyBytes` when absent. */
+  /** The largest body of any request, bytes; the larger of `limits.bodyBytes` and `limits.aiBodyBytes` when absent. */
   readonly bodyLimitBytes?: number
+  /** Files that the sockets of this listener may take, upstream ones included; lowers the connection cap (F14). */
+  readonly openFiles?: number
+  /** How long a closed connection is still read from, so that the client can read its answer (F08). Default 2 s. */
+  readonly lingerMs?: number
+  /** How much is read and dropped meanwhile. Default 4 MiB. */
+  readonly lingerBytes?: number
   /** Renders an error that was raised before an exchange existed. `requestId` is fresh: 32 hex characters. */
   renderRefusal(error: GatewayError, requestId: string): RenderedError
-  /** Counts what the listener refused by itself. */
-  onRefused?(code: ErrorCode, phase: RefusalPhase): void
+  /** Counts refusals. `request` is absent in phase `body`, where the exchange answers and logs. */
+  onRefused?(code: ErrorCode, phase: RefusalPhase, request?: RefusedRequest): void
+  /** Told of defects that one connection was sacrificed for: a listener that threw, a response that belied its length. */
+  onDefect?(error: unknown): void
 }
 
 /** Called once per well-formed request. Must not throw; owns `client` until it ends, fails or departs. */

@@ -1,0 +1,57 @@
+import { TOKEN } from '../http/index.ts'
+import { refuseHead, type HeadRefusal } from './head-refusal.ts'
+
+const CR = 0x0d
+const LF = 0x0a
+const END_OF_HEAD = '\r\n\r\n'
+
+/** Empty lines that may precede a request line (RFC 9112 §2.2). */
+const MAX_EMPTY_LINES = 4
+
+/** Room that method and version need beside the target in a request line. */
+const REQUEST_LINE_SLACK = 64
+
+export interface HeadSizeLimits {
+  readonly headerBytes: number
+  readonly urlBytes: number
+}
+
+/** Where the request line starts: after a few empty lines at most. Equals the length when nothing else is there. */
+export function headStart(data: Buffer): number {
+  let at = 0
+  while (at < MAX_EMPTY_LINES * 2 && data[at] === CR && data[at + 1] === LF) at += 2
+  return at
+}
+
+/**
+ * Finds the end of the head that starts at `start`.
+ *
+ * @returns the index after its empty line, -1 when more bytes are needed, or why no more bytes can help: too long
+ *   (F12), a first byte that no method has, a line end that is no CRLF (S01).
+ */
+export function findHeadEnd(
+  data: Buffer,
+  start: number,
+  limits: HeadSizeLimits,
+): number | HeadRefusal {
+  const found = data.indexOf(END_OF_HEAD, start, 'latin1')
+  const end = found < 0 ? data.length : found + END_OF_HEAD.length
+  if (end - start > limits.headerBytes) return tooLong(data, start, limits.urlBytes)
+  if (found >= 0) return end
+  const first = data[start]
+  if (first !== undefined && first !== CR && TOKEN[first] !== 1) {
+    return refuseHead('bad_request', 'the first byte starts no method')
+  }
+  for (let lf = data.indexOf(LF, start); lf >= 0; lf = data.indexOf(LF, lf + 1)) {
+    if (lf === 0 || data[lf - 1] !== CR) return refuseHead('bad_request', 'line end without CR')
+  }
+  return -1
+}
+
+function tooLong(data: Buffer, start: number, urlBytes: number): HeadRefusal {
+  const lineEnd = data.indexOf(LF, start)
+  const lineLength = (lineEnd < 0 ? data.length : lineEnd) - start
+  return lineLength > urlBytes + REQUEST_LINE_SLACK
+    ? refuseHead('uri_too_long', 'request line too long')
+    : refuseHead('headers_too_large', 'head too long')
+}
