@@ -19,12 +19,12 @@ import type { Try } from '../upstream/index.ts'
 import type { ClientChannel, Departure } from './client-channel.ts'
 import { upstreamHeaders } from './forwarded-headers.ts'
 import type { BoundPlugin, Plan } from './plan.ts'
-import type { BoundRoute, PinnedExchange, Snapshot } from './snapshot.ts'
+import type { BoundRoute, InterruptibleExchange, Snapshot } from './snapshot.ts'
 
 const NO_TRIES: readonly Try[] = []
 
 /** The one implementation of `Exchange`: state only; what happens to it is in the files beside. */
-export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamView {
+export class LiveExchange implements InterruptibleExchange, ExchangeRecord, UpstreamView {
   readonly id: string
   readonly snapshot: Snapshot
   readonly request: RequestView
@@ -53,6 +53,7 @@ export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamVie
   source: 'service' | 'kong' = 'kong'
   upstreamStatus: number | undefined
   eventStream = false
+  responseHeaders: HeaderFields | undefined
   tries: readonly Try[] = NO_TRIES
   readonly startedAtMs: number
   readonly #startedAt: number
@@ -156,7 +157,6 @@ export class LiveExchange implements PinnedExchange, ExchangeRecord, UpstreamVie
     this.#interruptListener = listener
   }
 
-  /** Ends the exchange from inside: its handler cancels the upstream and tells the client in its own format. */
   interrupt(error: GatewayError): void {
     this.#interruptListener?.(error)
   }

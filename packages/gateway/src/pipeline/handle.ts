@@ -16,6 +16,7 @@ export function handle(snapshot: Snapshot, request: RequestView, client: ClientC
   snapshot.pin()
   const exchange = new LiveExchange(createRequestId(), snapshot, request, client)
   const out = new ExchangeResponse(exchange)
+  snapshot.context.active.add(exchange)
   client.onFinished(() => settle(exchange))
   client.onDeparture((departure) => {
     exchange.depart(departure)

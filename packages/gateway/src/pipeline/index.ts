@@ -15,6 +15,7 @@ export type {
   BoundService,
   ExchangeObserver,
   GatewayContext,
+  InterruptibleExchange,
   PinnedExchange,
   ServiceHandler,
   Snapshot,

@@ -35,6 +35,7 @@ export class ExchangeResponse implements ResponseSink {
     }
     this.#headed = true
     exchange.status = head.status
+    exchange.responseHeaders = head.headers
     exchange.eventStream =
       head.headers.get('content-type')?.startsWith('text/event-stream') === true
     exchange.client.head(head)

@@ -9,6 +9,7 @@ export function settle(exchange: LiveExchange): void {
   if (exchange.settled) return
   exchange.settled = true
   exchange.markEnded()
+  exchange.snapshot.context.active.delete(exchange)
   exchange.closeHolds(neverCompleted(exchange))
   runLog(exchange)
   exchange.snapshot.context.observer.settled(exchange)

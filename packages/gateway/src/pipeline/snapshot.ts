@@ -59,6 +59,8 @@ export interface PinnedExchange extends Exchange {
   tries: readonly Try[]
   /** The text that `strip_path` removed. */
   readonly matchedPath: string | undefined
+  /** The fields of the response as sent; `undefined` before its head. */
+  readonly responseHeaders: HeaderFields | undefined
   /** Members that phases added to the log line. */
   readonly annotations: ReadonlyMap<string, unknown> | undefined
   /** The fields that go upstream; made at first use. */
@@ -70,6 +72,11 @@ export interface PinnedExchange extends Exchange {
   markUpstreamHead(status: number): void
 }
 
+export interface InterruptibleExchange extends PinnedExchange {
+  /** Ends the exchange from inside: its handler cancels the upstream and tells the client in its own format. */
+  interrupt(error: GatewayError): void
+}
+
 /** What all exchanges of a process share. */
 export interface GatewayContext {
   readonly ledger: Ledger
@@ -79,6 +86,8 @@ export interface GatewayContext {
   /** The protocol-less `Via` entry. */
   readonly viaToken: string
   readonly requestBufferBytes: number
+  /** The exchanges that have not settled, for the drain. */
+  readonly active: Set<InterruptibleExchange>
   /** Told once per exchange, at its end; must not throw. */
   readonly observer: ExchangeObserver
 }

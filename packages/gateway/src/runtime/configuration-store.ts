@@ -1,0 +1,181 @@
+import type { AnyPluginDefinition } from '@pratu/plugin-kit'
+import {
+  ConfigurationUnreadable,
+  parseConfiguration,
+  readConfigurationSources,
+  type ConfigurationLocation,
+  type ConfigurationSource,
+  type Diagnostic,
+  type NodeSettings,
+  type ParsedConfiguration,
+} from '../config/index.ts'
+import type { Logger, Metrics } from '../observe/index.ts'
+import type { Fleet } from './fleet.ts'
+
+export type Origin = 'start' | 'file' | 'signal' | 'admin'
+
+/** A configuration in use. */
+export type Applied = Extract<ParsedConfiguration, { ok: true }> & {
+  readonly generation: number
+  readonly appliedAtMs: number
+}
+
+/** Why the last attempt failed; the previous configuration serves on. */
+export interface ReloadFailure {
+  readonly atMs: number
+  readonly origin: Origin
+  readonly message: string
+  readonly problems: readonly Diagnostic[]
+}
+
+export type ApplyResult =
+  | { readonly ok: true; readonly applied: Applied; readonly unchanged: boolean }
+  | { readonly ok: false; readonly failure: ReloadFailure }
+
+export interface ConfigurationStoreDeps {
+  readonly settings: NodeSettings
+  readonly plugins: readonly AnyPluginDefinition[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly fleet: Fleet
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** Holds the configuration in use, and replaces it whole or not at all (F54, F55). */
+export class ConfigurationStore {
+  readonly #deps: ConfigurationStoreDeps
+  #current: Applied | undefined
+  #failure: ReloadFailure | undefined
+  #generation = 0
+  /** Applications run one after the other. */
+  #last: Promise<unknown> = Promise.resolve()
+  #busy = false
+
+  constructor(deps: ConfigurationStoreDeps) {
+    this.#deps = deps
+    const { metrics } = deps
+    metrics.gauge('pratu_config_generation').set(0)
+  }
+
+  get current(): Applied | undefined {
+    return this.#current
+  }
+
+  /** The last attempt's failure; `undefined` after a success. */
+  get failure(): ReloadFailure | undefined {
+    return this.#failure
+  }
+
+  /** Whether a configuration is being applied right now. */
+  get busy(): boolean {
+    return this.#busy
+  }
+
+  /** Reads the configured file or text again and applies it. */
+  load(location: ConfigurationLocation, origin: Origin): Promise<ApplyResult> {
+    return this.#enqueue(async () => {
+      let sources: readonly ConfigurationSource[]
+      try {
+        sources = await readConfigurationSources(location)
+      } catch (error) {
+        if (!(error instanceof ConfigurationUnreadable)) throw error
+        return this.#failed(origin, error.message, [])
+      }
+      return this.#apply(sources, origin)
+    })
+  }
+
+  apply(sources: readonly ConfigurationSource[], origin: Origin): Promise<ApplyResult> {
+    return this.#enqueue(() => this.#apply(sources, origin))
+  }
+
+  async #enqueue(run: () => Promise<ApplyResult>): Promise<ApplyResult> {
+    const result = this.#last.then(async () => {
+      this.#busy = true
+      try {
+        return await run()
+      } finally {
+        this.#busy = false
+      }
+    })
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+
+  async #apply(sources: readonly ConfigurationSource[], origin: Origin): Promise<ApplyResult> {
+    const { settings, plugins, environment, fleet } = this.#deps
+    const parsed = parseConfiguration(sources, {
+      plugins,
+      enabledPlugins: settings.plugins,
+      environment,
+      compatibility: settings.compatibility,
+    })
+    if (!parsed.ok) return this.#failed(origin, 'the configuration is not valid', parsed.problems)
+    if (origin === 'file' && parsed.hash === this.#current?.hash) {
+      return this.#unchanged(this.#current)
+    }
+    const generation = this.#generation + 1
+    try {
+      await fleet.prepare({ generation, sources, entities: parsed.entities })
+    } catch (error) {
+      fleet.abort(generation)
+      return this.#failed(origin, error instanceof Error ? error.message : String(error), [])
+    }
+    this.#generation = generation
+    fleet.commit(generation)
+    return this.#succeeded({ ...parsed, generation, appliedAtMs: Date.now() }, origin)
+  }
+
+  /** A touch that changed nothing makes no new generation; it does clear an earlier failure. */
+  #unchanged(applied: Applied): ApplyResult {
+    this.#failure = undefined
+    this.#deps.metrics.gauge('pratu_config_stale_since_seconds').set(0)
+    return { ok: true, applied, unchanged: true }
+  }
+
+  #succeeded(applied: Applied, origin: Origin): ApplyResult {
+    const { metrics, logger } = this.#deps
+    this.#current = applied
+    this.#failure = undefined
+    metrics.counter('pratu_config_reloads_total', ['success']).add(1)
+    metrics.gauge('pratu_config_generation').set(applied.generation)
+    metrics.gauge('pratu_config_last_applied_timestamp_seconds').set(applied.appliedAtMs / 1000)
+    metrics.gauge('pratu_config_stale_since_seconds').set(0)
+    const { services, routes, consumers, plugins } = applied.entities
+    logger.info('configuration applied', {
+      origin,
+      generation: applied.generation,
+      hash: applied.hash,
+      services: services.length,
+      routes: routes.length,
+      consumers: consumers.length,
+      plugins: plugins.length,
+    })
+    for (const { message, file, line, path } of applied.warnings) {
+      logger.warn(message, { file, line, path })
+    }
+    return { ok: true, applied, unchanged: false }
+  }
+
+  #failed(origin: Origin, message: string, problems: readonly Diagnostic[]): ApplyResult {
+    const { metrics, logger } = this.#deps
+    const failure: ReloadFailure = { atMs: Date.now(), origin, message, problems }
+    this.#failure ??= failure
+    this.#failure = { ...failure, atMs: this.#failure.atMs }
+    metrics.counter('pratu_config_reloads_total', ['failure']).add(1)
+    metrics.gauge('pratu_config_stale_since_seconds').set(this.#failure.atMs / 1000)
+    if (origin !== 'start') {
+      logger.error('the configuration was refused, the previous one serves on', {
+        origin,
+        reason: message,
+        problems: problems.map((problem) => ({
+          file: problem.file,
+          line: problem.line,
+          path: problem.path,
+          message: problem.message,
+        })),
+      })
+    }
+    return { ok: false, failure }
+  }
+}

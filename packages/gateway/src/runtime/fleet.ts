@@ -1,0 +1,74 @@
+import type { ListenAddress } from '../config/index.ts'
+import type { Candidate } from './candidate.ts'
+import type { PinnedSnapshot } from './pinned-snapshot.ts'
+import type { Serving } from './serving.ts'
+
+/**
+ * All serving threads of this process as one. A configuration takes over in two phases: everyone prepares, and only
+ * when everyone could does anyone commit (architecture §4).
+ */
+export interface Fleet {
+  listen(): Promise<readonly ListenAddress[]>
+  /** @throws {Error} when a thread cannot use the configuration; then none does. */
+  prepare(candidate: Candidate): Promise<void>
+  /** Follows a successful `prepare`. */
+  commit(generation: number): void
+  /** Lets go of what was prepared. */
+  abort(generation: number): void
+  drain(): void
+  stopAccepting(): void
+  settled(timeoutMs: number): Promise<boolean>
+  /** @returns how many exchanges were ended. */
+  interruptAll(): Promise<number>
+  close(graceMs: number): Promise<void>
+}
+
+/** One worker: this thread serves itself. */
+export class LocalFleet implements Fleet {
+  readonly #serving: Serving
+  #prepared: PinnedSnapshot | undefined
+
+  constructor(serving: Serving) {
+    this.#serving = serving
+  }
+
+  listen(): Promise<readonly ListenAddress[]> {
+    return this.#serving.listen()
+  }
+
+  async prepare({ entities, generation }: Candidate): Promise<void> {
+    this.#prepared = this.#serving.prepare(entities, generation)
+  }
+
+  commit(generation: number): void {
+    if (this.#prepared?.generation !== generation)
+      throw new Error(`generation ${generation} was not prepared`)
+    this.#serving.commit(this.#prepared)
+    this.#prepared = undefined
+  }
+
+  abort(): void {
+    this.#prepared?.retire()
+    this.#prepared = undefined
+  }
+
+  drain(): void {
+    this.#serving.drain()
+  }
+
+  stopAccepting(): void {
+    this.#serving.stopAccepting()
+  }
+
+  settled(timeoutMs: number): Promise<boolean> {
+    return this.#serving.settled(timeoutMs)
+  }
+
+  async interruptAll(): Promise<number> {
+    return this.#serving.interruptAll()
+  }
+
+  close(graceMs: number): Promise<void> {
+    return this.#serving.close(graceMs)
+  }
+}

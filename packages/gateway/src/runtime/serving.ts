@@ -1,0 +1,330 @@
+import { setTimeout } from 'node:timers/promises'
+import type { AnyPluginDefinition, Clock, RequestView } from '@pratu/plugin-kit'
+import { meter } from '../ai/index.ts'
+import { MemoryCache } from '../cache/index.ts'
+import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
+import { GatewayError, renderError, type ErrorCode } from '../errors/index.ts'
+import { createRequestId, HeaderList, MemoryBudget } from '../http/index.ts'
+import { createMemoryLedger, type CounterTable, type MemoryLedger } from '../limits/index.ts'
+import {
+  createListener,
+  type Listener,
+  type RefusalPhase,
+  type RefusedRequest,
+} from '../listener/index.ts'
+import {
+  createExchangeMetrics,
+  createLlmMetrics,
+  createPluginMetrics,
+  type AccessLog,
+  type ExchangeMetrics,
+  type Logger,
+  type Metrics,
+} from '../observe/index.ts'
+import {
+  createProxy,
+  handle,
+  type ClientChannel,
+  type GatewayContext,
+  type InterruptibleExchange,
+} from '../pipeline/index.ts'
+import { createUpstreamClient, type UpstreamClient } from '../upstream/index.ts'
+import { compileSnapshot, type CompileDeps } from './compile.ts'
+import { KeptState } from './kept-state.ts'
+import { MemoryGuard } from './memory-guard.ts'
+import { ModelNames } from './model-names.ts'
+import { createObserver } from './observer.ts'
+import type { PinnedSnapshot } from './pinned-snapshot.ts'
+import { logUpstreamEvent } from './upstream-log.ts'
+import { KONG_VERSION, PRATU_VERSION } from './version.ts'
+
+/** A JSON answer up to this size is held back until it is complete (F24). */
+const HOLD_BYTES = 4 * 1024 * 1024
+
+/** How often a drain looks whether the last exchange has settled, ms. */
+const SETTLED_CHECK_MS = 20
+
+export type RequestHandler = (request: RequestView, client: ClientChannel) => void
+
+export interface ServingDeps {
+  readonly settings: NodeSettings
+  readonly plugins: readonly AnyPluginDefinition[]
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly accessLog: AccessLog
+  /** Shared by all workers, so that local limits are exact for the process. */
+  readonly counters: CounterTable
+  readonly clock: Clock
+  /** From 0. */
+  readonly worker: number
+  readonly workers: number
+  /** Answers `/health` and its like on the proxy port. */
+  readonly health: RequestHandler
+  readonly healthPaths: ReadonlySet<string>
+}
+
+/** One thread's share of the work: its listeners, its upstream connections, its cache, its current snapshot. */
+export class Serving {
+  readonly #deps: ServingDeps
+  readonly #upstream: UpstreamClient
+  readonly #ledger: MemoryLedger
+  readonly #cache: MemoryCache
+  readonly #budget: MemoryBudget
+  readonly #guard: MemoryGuard
+  readonly #exchangeMetrics: ExchangeMetrics
+  readonly #context: GatewayContext
+  readonly #kept = new KeptState()
+  readonly #active = new Set<InterruptibleExchange>()
+  readonly #listeners: Listener[] = []
+  #current: PinnedSnapshot | undefined
+
+  constructor(deps: ServingDeps) {
+    const { settings, metrics, logger, clock, workers } = deps
+    this.#deps = deps
+    this.#budget = new MemoryBudget(Math.floor(settings.memory.bufferBytes / workers))
+    this.#guard = new MemoryGuard(settings.memory.limitBytes)
+    this.#upstream = createUpstreamClient({
+      settings: settings.upstream,
+      onEvent: (event) => logUpstreamEvent(event, logger, metrics),
+    })
+    this.#ledger = createMemoryLedger({ clock, table: deps.counters })
+    this.#cache = new MemoryCache({
+      maxBytes: Math.floor(settings.memory.cacheBytes / workers),
+      clock,
+    })
+    this.#exchangeMetrics = createExchangeMetrics(metrics, { namespace: settings.namespace })
+    const models = new ModelNames()
+    const kong = settings.compatibility === 'kong'
+    this.#context = {
+      ledger: this.#ledger,
+      headerTokens: settings.headers,
+      serverToken: kong ? `kong/${KONG_VERSION}` : `pratu/${PRATU_VERSION}`,
+      viaToken: kong ? `kong/${KONG_VERSION}` : `pratu/${PRATU_VERSION}`,
+      requestBufferBytes: settings.limits.requestBufferBytes,
+      active: this.#active,
+      observer: createObserver({
+        exchangeMetrics: this.#exchangeMetrics,
+        llmMetrics: createLlmMetrics(metrics, models.names),
+        models,
+        logger,
+        accessLog: deps.accessLog.enabled ? deps.accessLog.exchange : undefined,
+      }),
+    }
+    this.#sampleGauges()
+  }
+
+  get cache(): MemoryCache {
+    return this.#cache
+  }
+
+  get generation(): number {
+    return this.#current?.generation ?? 0
+  }
+
+  get openExchanges(): number {
+    return this.#active.size
+  }
+
+  /**
+   * Compiles a configuration without using it.
+   *
+   * @throws whatever makes it unusable; what serves goes on serving.
+   */
+  prepare(entities: Entities, generation: number): PinnedSnapshot {
+    return compileSnapshot(entities, generation, this.#compileDeps(entities))
+  }
+
+  #compileDeps(entities: Entities): CompileDeps {
+    const { settings, plugins, metrics, logger, clock, worker, workers } = this.#deps
+    const { compatibility } = entities
+    return {
+      plugins,
+      context: this.#context,
+      handler: meter(createProxy(this.#upstream), { budget: this.#budget, holdBytes: HOLD_BYTES }),
+      ledger: this.#ledger,
+      cache: this.#cache,
+      clock,
+      metrics: createPluginMetrics(metrics, {
+        compatibility,
+        onMistake: (metric, mistake) => logger.warn('a plugin miscounts', { metric, mistake }),
+      }),
+      log: ({ name, id }) => logger.child({ plugin: name, plugin_id: id }),
+      node: {
+        hostname: settings.hostname,
+        worker,
+        workers,
+        cacheTtlSeconds: settings.cacheTtlSeconds,
+        cacheBytes: Math.floor(settings.memory.cacheBytes / workers),
+      },
+      kept: this.#kept,
+      exchangeMetrics: this.#exchangeMetrics,
+      bodyLimits: { plainBytes: settings.limits.bodyBytes, aiBytes: settings.limits.aiBodyBytes },
+    }
+  }
+
+  /** From now on new requests run on `snapshot`; those under way finish on theirs (F54). */
+  commit(snapshot: PinnedSnapshot): void {
+    const previous = this.#current
+    this.#current = snapshot
+    this.#exchangeMetrics.useCompatibility(snapshot.compatibility)
+    previous?.retire()
+  }
+
+  /** @throws {Error} when an address cannot be bound. */
+  async listen(): Promise<readonly ListenAddress[]> {
+    const bound: ListenAddress[] = []
+    for (const address of this.#deps.settings.proxyListen) {
+      const listener = this.#createListener()
+      this.#listeners.push(listener)
+      bound.push(await listener.listen(address))
+    }
+    return bound
+  }
+
+  #createListener(): Listener {
+    const { settings, workers, healthPaths, logger } = this.#deps
+    const pathMode = (): 'strict' | 'kong' => (this.#compatibility() === 'kong' ? 'kong' : 'strict')
+    return createListener(
+      {
+        limits: settings.limits,
+        trustedIps: settings.trustedIps,
+        realIpHeader: settings.realIpHeader,
+        realIpRecursive: settings.realIpRecursive,
+        get pathMode() {
+          return pathMode()
+        },
+        reusePort: workers > 1,
+        memory: this.#budget,
+        healthPaths,
+        renderRefusal: (error, requestId) =>
+          renderError({
+            shape: 'kong',
+            status: error.status,
+            code: error.code,
+            message: error.message,
+            requestId,
+            accept: undefined,
+          }),
+        onRefused: (code, phase, request) => this.#refused(code, phase, request),
+        onDefect: (error) => logger.error('a connection was given up', { error }),
+      },
+      this.#onRequest,
+    )
+  }
+
+  #compatibility(): 'pratu' | 'kong' {
+    return this.#current?.compatibility ?? this.#deps.settings.compatibility
+  }
+
+  #refused(code: ErrorCode, phase: RefusalPhase, request: RefusedRequest | undefined): void {
+    const { metrics, logger } = this.#deps
+    if (code === 'request_timeout') metrics.counter('pratu_client_timeouts_total', [phase]).add(1)
+    if (code === 'too_many_connections') metrics.counter('pratu_connections_refused_total').add(1)
+    if (request === undefined) return
+    this.#exchangeMetrics.refusedAtListener(code, request.status)
+    if (logger.isEnabled('debug'))
+      logger.debug('a request was refused', { code, phase, ...request })
+  }
+
+  readonly #onRequest = (request: RequestView, client: ClientChannel): void => {
+    const snapshot = this.#current
+    if (this.#deps.healthPaths.has(request.path) && !this.#claims(snapshot, request)) {
+      this.#deps.health(request, client)
+    } else if (snapshot === undefined) {
+      answerWithout(client, request, new GatewayError('not_ready'))
+    } else if (this.#guard.shedding) {
+      this.#exchangeMetrics.refusedAtListener('overloaded', 503)
+      answerWithout(client, request, new GatewayError('overloaded'))
+    } else {
+      handle(snapshot, request, client)
+    }
+  }
+
+  /** A catch-all route does not take the probes over: a pod must not be killed by what its provider answers. */
+  #claims(snapshot: PinnedSnapshot | undefined, request: RequestView): boolean {
+    const matched = snapshot?.router.match(request)?.matchedPath
+    return matched !== undefined && matched !== '/'
+  }
+
+  #sampleGauges(): void {
+    const { metrics } = this.#deps
+    const sum = (read: (listener: Listener) => number): number =>
+      this.#listeners.reduce((total, listener) => total + read(listener), 0)
+    metrics.sampled('pratu_connections_open', [], () => sum((listener) => listener.connections))
+    metrics.sampled('pratu_requests_in_flight', [], () => this.#active.size)
+    metrics.sampled('pratu_streams_open', [], () => this.#openStreams())
+    metrics.sampled('pratu_upstream_connections_open', [], () => this.#upstream.connections())
+    metrics.sampled('pratu_memory_buffer_bytes', [], () => this.#budget.used)
+    metrics.sampled('pratu_memory_buffer_limit_bytes', [], () => this.#budget.limit)
+    metrics.sampled('pratu_cache_bytes', [], () => this.#cache.usage().usedBytes)
+  }
+
+  #openStreams(): number {
+    let streams = 0
+    for (const exchange of this.#active) if (exchange.eventStream) streams++
+    return streams
+  }
+
+  /** Readiness is off: answer what comes, but ask every client to come back on a new connection (F46, F47). */
+  drain(): void {
+    for (const listener of this.#listeners) listener.drain()
+  }
+
+  stopAccepting(): void {
+    for (const listener of this.#listeners) listener.stopAccepting()
+  }
+
+  /** @returns whether every exchange had settled within `timeoutMs`. */
+  async settled(timeoutMs: number): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs
+    while (this.#active.size > 0) {
+      const left = deadline - performance.now()
+      if (left <= 0) return false
+      await setTimeout(Math.min(left, SETTLED_CHECK_MS))
+    }
+    return true
+  }
+
+  /** Ends what is left with an error in each client's own format (F48). @returns how many there were. */
+  interruptAll(): number {
+    const left = [...this.#active]
+    for (const exchange of left) exchange.interrupt(new GatewayError('server_shutting_down'))
+    return left.length
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close(graceMs)))
+    await this.#upstream.close(0)
+    this.#guard.stop()
+    this.#current?.retire()
+  }
+}
+
+/** An answer for a request that never became an exchange. */
+function answerWithout(client: ClientChannel, request: RequestView, error: GatewayError): void {
+  const requestId = createRequestId()
+  const { contentType, body } = renderError({
+    shape: 'kong',
+    status: error.status,
+    code: error.code,
+    message: error.message,
+    requestId,
+    accept: request.headers.get('accept'),
+  })
+  const bytes = Buffer.from(body)
+  client.head({
+    status: error.status,
+    headers: new HeaderList([
+      'Content-Type',
+      contentType,
+      'Content-Length',
+      String(bytes.length),
+      'Retry-After',
+      '1',
+      'X-Kong-Request-Id',
+      requestId,
+    ]),
+  })
+  client.write(bytes)
+  client.end()
+}
