@@ -55,6 +55,8 @@ export interface Problem {
   readonly hint?: string | undefined
   /** Whether the name of the field is wrong, not its value. */
   readonly atKey?: boolean
+  /** Where the problem is when it is in no file: the name of an environment variable. */
+  readonly outside?: string
   readonly entity?: DiagnosedEntity | undefined
 }
 

@@ -5,9 +5,9 @@ import { parseFastYaml, UNUSUAL } from './yaml/fast-yaml.ts'
 import {
   type PositionedYaml,
   readPositionedYaml,
-  REFUSED_KEYS,
   type TextProblem,
 } from './yaml/positioned-yaml.ts'
+import { REFUSED_KEYS } from './yaml/refused-keys.ts'
 
 export interface DocumentLimits {
   /** Of all sources together. */
@@ -57,7 +57,10 @@ export function readDocument(
   return {
     root: merged.root,
     problems: [...problems, ...merged.problems],
-    place: (problem) => merged.place(problem),
+    place: (problem) =>
+      problem.outside === undefined
+        ? merged.place(problem)
+        : { ...placeNowhere(problem, problem.outside), line: 0, column: 0 },
   }
 }
 

@@ -2,6 +2,13 @@ export * from './entities.ts'
 export * from './node-settings.ts'
 export * as field from './fields.ts'
 export type { Diagnostic, Excerpt, Path, Position, Severity } from './diagnostics.ts'
+export { renderDiagnostics } from './render-diagnostics.ts'
+export {
+  diagnosticsTree,
+  type DiagnosticsTree,
+  type ErrorTree,
+  type FlattenedError,
+} from './diagnostics-tree.ts'
 export {
   type ConfigurationSource,
   ConfigurationUnreadable,

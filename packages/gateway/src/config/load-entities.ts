@@ -206,7 +206,7 @@ class Loader implements BuildContext {
 
   buildAll(): void {
     for (const { row, read } of this.pending) read.build(row, this)
-    this.plugins.reportUnknownNames(this.problems)
+    this.problems.push(...this.plugins.unknownNames())
   }
 
   resolve(row: Row, field: string, reference: string | undefined): string | undefined {

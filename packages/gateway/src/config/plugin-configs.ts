@@ -14,6 +14,7 @@ import { didYouMean } from './suggest.ts'
  */
 export class PluginConfigs implements PluginConfigReader {
   private readonly definitions: ReadonlyMap<string, AnyPluginDefinition>
+  private readonly requested: 'bundled' | readonly string[]
   private readonly enabled: 'bundled' | ReadonlySet<string>
   private readonly report: (row: Row, problem: RowProblem) => void
   private readonly accepted = new Map<string, { readonly config: unknown }>()
@@ -21,6 +22,7 @@ export class PluginConfigs implements PluginConfigReader {
   constructor(options: ParseOptions, report: (row: Row, problem: RowProblem) => void) {
     this.definitions = new Map(options.plugins.map((plugin) => [plugin.name, plugin]))
     const { enabledPlugins } = options
+    this.requested = enabledPlugins
     this.enabled =
       enabledPlugins === 'bundled' || enabledPlugins.includes('bundled')
         ? 'bundled'
@@ -86,7 +88,23 @@ export class PluginConfigs implements PluginConfigReader {
   }
 
   /** A name in `KONG_PLUGINS` that nothing here answers to is told, not refused. */
-  reportUnknownNames(_problems: Problem[]): void {}
+  unknownNames(): Problem[] {
+    if (this.requested === 'bundled') return []
+    return this.requested
+      .filter((name) => name !== 'bundled' && !this.definitions.has(name))
+      .map((name) => ({
+        severity: 'warning',
+        code: 'unknown-plugin',
+        path: [],
+        outside: 'KONG_PLUGINS',
+        message: KONG_PLUGINS.has(name)
+          ? `the Kong plugin '${name}' is not available in this gateway`
+          : `there is no plugin '${name}'`,
+        hint: KONG_PLUGINS.has(name)
+          ? 'the configuration loads as long as it does not use the plugin'
+          : didYouMean(name, [...this.definitions.keys(), ...KONG_PLUGINS]),
+      }))
+  }
 }
 
 /** `null` counts as absent (kong.md §1.7), whatever the schema's library thinks of it. */

@@ -1,5 +1,6 @@
 import type { Problem } from './diagnostics.ts'
 import type { RawRecord } from './document.ts'
+import { normalisePath } from './normalise-path.ts'
 import type { ParseOptions } from './parse-options.ts'
 import type { Collection } from './schema/collection.ts'
 import { collectionNamed, collections } from './schema/registry.ts'
@@ -50,11 +51,13 @@ export function readTopLevel(root: RawRecord, options: ParseOptions): TopLevel {
   const transform = root['_transform'] ?? true
   if (typeof transform !== 'boolean')
     report({ code: 'invalid-value', path: ['_transform'], message: 'expected a boolean' })
+  const isOld = root['_format_version'] === '1.1' || root['_format_version'] === '2.1'
   const lists: { collection: Collection; rows: readonly unknown[] }[] = []
   for (const [key, value] of Object.entries(root)) {
     const collection = collectionNamed(key)
     if (collection === undefined) checkOther(key, value, report)
-    else if (Array.isArray(value)) lists.push({ collection, rows: value })
+    else if (Array.isArray(value))
+      lists.push({ collection, rows: isOld ? value.map((row) => migrate(key, row)) : value })
     else if (value !== null)
       report({
         code: 'invalid-value',
@@ -107,6 +110,26 @@ function compatibilityOf(value: unknown, options: ParseOptions, report: Report):
       message: typeof value === 'string' ? 'expected one of: pratu, kong' : 'expected a string',
     })
   return options.compatibility ?? 'pratu'
+}
+
+const PLAIN_PATH = /^[A-Za-z0-9._~/%-]*$/
+
+/** Before 3.0 a path was a pattern by its looks; since then it says so with `~` (kong.md §1.2). */
+function migrate(collection: string, row: unknown): unknown {
+  if (!isRecord(row)) return row
+  if (collection === 'services' && Array.isArray(row['routes']))
+    return { ...row, routes: row['routes'].map((route) => migrate('routes', route)) }
+  if (collection !== 'routes' || !Array.isArray(row['paths'])) return row
+  return { ...row, paths: row['paths'].map(migratePath) }
+}
+
+function migratePath(path: unknown): unknown {
+  if (typeof path !== 'string') return path
+  return PLAIN_PATH.test(path) ? normalisePath(path) : `~${path}`
+}
+
+function isRecord(value: unknown): value is RawRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function checkOther(key: string, value: unknown, report: Report): void {

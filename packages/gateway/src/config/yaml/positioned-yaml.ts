@@ -15,6 +15,7 @@ import {
 
 import type { Path } from '../diagnostics.ts'
 import { resolvePlainScalar } from './plain-scalar.ts'
+import { REFUSED_KEYS } from './refused-keys.ts'
 
 /** A part of a text, in UTF-16 units, end exclusive. */
 export interface Span {
@@ -43,9 +44,6 @@ export interface PositionedYaml {
   locate(path: Path, atKey: boolean): Span
   position(offset: number): { readonly line: number; readonly column: number }
 }
-
-/** Names that reach an object's prototype (S24). */
-export const REFUSED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 
 /** Reads the first document of a YAML 1.1 text (kong.md §1.1); JSON is read by the same rules. */
 export function readPositionedYaml(text: string, limits: TextLimits): PositionedYaml {
