@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { readContainerMemory } from './container-memory.ts'
+import { readContainerMemory, type ContainerMemory } from './container-memory.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface NodeMetricsOptions {
@@ -9,6 +9,8 @@ export interface NodeMetricsOptions {
   readonly version: string
   /** Whether the container's memory is exported under cAdvisor's names (`NodeSettings.containerMetrics`). */
   readonly containerMetrics: boolean
+  /** Replaces the reading of the cgroup, for tests. */
+  readonly readMemory?: () => ContainerMemory | undefined
 }
 
 /**
@@ -18,7 +20,8 @@ export interface NodeMetricsOptions {
 export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOptions): void {
   registerKongNode(metrics, options)
   registerProcess(metrics)
-  if (options.containerMetrics) registerContainer(metrics)
+  if (options.containerMetrics)
+    registerContainer(metrics, options.readMemory ?? readContainerMemory)
   metrics.gauge('pratu_build_info', [options.version, process.versions.node]).set(1)
 }
 
@@ -64,10 +67,10 @@ function registerProcess(metrics: Metrics): void {
   metrics.gauge('process_start_time_seconds').set(started)
 }
 
-function registerContainer(metrics: Metrics): void {
-  if (readContainerMemory() === undefined) return
-  metrics.sampled('container_memory_usage_bytes', [], () => readContainerMemory()?.usageBytes)
-  metrics.sampled('container_spec_memory_limit_bytes', [], () => readContainerMemory()?.limitBytes)
+function registerContainer(metrics: Metrics, read: () => ContainerMemory | undefined): void {
+  if (read() === undefined) return
+  metrics.sampled('container_memory_usage_bytes', [], () => read()?.usageBytes)
+  metrics.sampled('container_spec_memory_limit_bytes', [], () => read()?.limitBytes)
 }
 
 function openFileDescriptors(): number | undefined {
