@@ -35,7 +35,7 @@ export interface Remaining {
 }
 
 export interface Refusal {
-  /** Index of the hold that refused. */
+  /** Index of the hold that refused; of several the one that takes longest to admit again. */
   readonly hold: number
   readonly retryAfterMs: number
   /** State of every hold asked, in order; nothing was taken. */

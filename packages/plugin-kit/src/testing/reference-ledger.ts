@@ -24,8 +24,9 @@ export function createReferenceLedger(clock: Clock): Ledger {
         const key = keys[i] ?? ''
         const total = (asked.get(key) ?? 0) + hold.amount
         asked.set(key, total)
-        if (refusing === -1 && (used.get(key) ?? 0) + total > hold.meter.definition.limit)
-          refusing = i
+        if ((used.get(key) ?? 0) + total <= hold.meter.definition.limit) continue
+        const longest = windows[refusing]?.endMs ?? 0
+        if ((windows[i]?.endMs ?? 0) > longest) refusing = i
       }
       if (refusing === -1)
         for (const [key, amount] of asked) used.set(key, (used.get(key) ?? 0) + amount)

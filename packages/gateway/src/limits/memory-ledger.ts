@@ -1,0 +1,246 @@
+import type {
+  Clock,
+  Decision,
+  Hold,
+  Ledger,
+  Meter,
+  MeterDefinition,
+  Remaining,
+  Reservation,
+} from '@pratu/plugin-kit'
+import { PERIODS, calendarWindow, type CalendarWindow } from './calendar-window.ts'
+import { CounterStore, type CounterTable } from './counter-table.ts'
+import { HalfSipHash, type Hash64 } from './half-sip-hash.ts'
+import { OUTDATED } from './record-allocator.ts'
+import { Timeline } from './timeline.ts'
+
+export interface MemoryLedgerOptions {
+  readonly clock: Clock
+  /** Shared with every worker that is to count the same counters. */
+  readonly table: CounterTable
+  /** As in `Timeline`; for tests. */
+  readonly machineMs?: () => number
+  readonly uptimeMs?: () => number
+}
+
+/** A ledger in memory: exact for all threads of this process, unknown to any other process. */
+export interface MemoryLedger extends Ledger {
+  /** Answers synchronously, always. */
+  reserve(holds: readonly Hold[]): Decision
+  usage(): LedgerUsage
+}
+
+export interface LedgerUsage {
+  /** Counters in use in the current windows of all periods. */
+  readonly counters: number
+  /** Counters that fit into one window of one period. */
+  readonly slots: number
+  /** How often a scope found the table full since the process started; those were counted together with others. */
+  readonly overflowed: number
+}
+
+/**
+ * The engine of limits, for one thread.
+ *
+ * A reservation first looks at every counter, so that a refusal takes nothing from any, then adds to one after the
+ * other within its limit. When another thread takes the last unit in between, what was added is taken back at once: no
+ * limit is ever exceeded, and at worst a request of that very microsecond is refused although the unit came free again.
+ *
+ * @throws {RangeError} from `meter` for a limit, from `reserve` for an amount, that is not a whole number from 1.
+ */
+export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
+  const { table, ...timelineOptions } = options
+  const store = new CounterStore(table)
+  const timeline = new Timeline({ ...timelineOptions, words: store.timelineWords })
+  const [key0, key1] = store.key
+  const scopeHash = new HalfSipHash(key0, key1)
+  // Another key, so that a client that knows a meter's id cannot make a scope that cancels it out.
+  const meterHash = new HalfSipHash(key0 ^ 0x5bd1e995, ~key1)
+  const scope: Hash64 = { low: 0, high: 0 }
+  const windows: CalendarWindow[] = PERIODS.map((period) => calendarWindow(period, timeline.now()))
+
+  function windowAt(period: number, nowMs: number): CalendarWindow {
+    const known = windows[period]
+    if (known !== undefined && nowMs >= known.startMs && nowMs < known.endMs) return known
+    const current = calendarWindow(PERIODS[period] ?? 'year', nowMs)
+    windows[period] = current
+    return current
+  }
+
+  /** A counter per hold, or `undefined` when another thread is in the next window already. */
+  function locate(holds: readonly Hold[], nowMs: number): number[] | undefined {
+    const counters: number[] = []
+    let hashed: string | undefined
+    for (const hold of holds) {
+      const { period, hash } = ownMeter(hold)
+      if (hold.scope !== hashed) {
+        scopeHash.hash(hold.scope, scope)
+        hashed = hold.scope
+      }
+      const counter = store.locate(
+        period,
+        windowAt(period, nowMs).ordinal,
+        scope.low ^ hash.low,
+        scope.high ^ hash.high,
+      )
+      if (counter === OUTDATED) return undefined
+      counters.push(counter)
+    }
+    return counters
+  }
+
+  /** The hold that refuses, of several the one that takes longest to admit again; -1 when all may pass. */
+  function findRefusing(
+    holds: readonly Hold[],
+    counters: readonly number[],
+    nowMs: number,
+  ): number {
+    let refusing = -1
+    let latestMs = 0
+    for (let i = 0; i < holds.length; i++) {
+      const hold = holds[i]
+      if (hold === undefined) continue
+      let wanted = store.count(counters[i] ?? 0) + hold.amount
+      for (let j = 0; j < i; j++) if (counters[j] === counters[i]) wanted += holds[j]?.amount ?? 0
+      if (wanted <= hold.meter.definition.limit) continue
+      const { endMs } = windowAt(ownMeter(hold).period, nowMs)
+      if (refusing >= 0 && endMs <= latestMs) continue
+      refusing = i
+      latestMs = endMs
+    }
+    return refusing
+  }
+
+  /** Adds every amount or none. @returns the index of the hold that refused, or -1. */
+  function take(holds: readonly Hold[], counters: readonly number[]): number {
+    for (let i = 0; i < holds.length; i++) {
+      const hold = holds[i]
+      if (hold === undefined) continue
+      if (store.addWithin(counters[i] ?? 0, hold.amount, hold.meter.definition.limit)) continue
+      for (let taken = 0; taken < i; taken++) {
+        store.adjust(counters[taken] ?? 0, -(holds[taken]?.amount ?? 0))
+      }
+      return i
+    }
+    return -1
+  }
+
+  function remaining(
+    holds: readonly Hold[],
+    counters: readonly number[],
+    nowMs: number,
+  ): Remaining[] {
+    const meters: Remaining[] = []
+    for (let i = 0; i < holds.length; i++) {
+      const hold = holds[i]
+      if (hold === undefined) continue
+      const { limit } = hold.meter.definition
+      meters.push({
+        limit,
+        remaining: Math.max(0, limit - store.count(counters[i] ?? 0)),
+        resetMs: windowAt(ownMeter(hold).period, nowMs).endMs - nowMs,
+      })
+    }
+    return meters
+  }
+
+  return {
+    meter(definition) {
+      const hash = { low: 0, high: 0 }
+      meterHash.hash(definition.id, hash)
+      return new MemoryMeter(definition, hash)
+    },
+
+    reserve(holds) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const nowMs = timeline.now()
+        const counters = locate(holds, nowMs)
+        if (counters === undefined) continue
+        let hold = findRefusing(holds, counters, nowMs)
+        if (hold < 0) hold = take(holds, counters)
+        const meters = remaining(holds, counters, nowMs)
+        if (hold >= 0) {
+          return { admitted: false, hold, retryAfterMs: meters[hold]?.resetMs ?? 0, meters }
+        }
+        const reservation = new MemoryReservation(store, holds, counters, nowMs)
+        return { admitted: true, degraded: false, meters, reservation }
+      }
+      throw new Error(
+        'the counters of the current window are gone: the clock runs behind other threads',
+      )
+    },
+
+    usage() {
+      const nowMs = timeline.now()
+      let counters = 0
+      for (let period = 0; period < PERIODS.length; period++) {
+        counters += store.usedSlots(period, windowAt(period, nowMs).ordinal)
+      }
+      return { counters, slots: table.slots, overflowed: store.overflowed }
+    },
+  }
+}
+
+/** Reading the time again brings a thread into the newest window; more than once is beyond what can happen. */
+const MAX_ATTEMPTS = 4
+
+class MemoryMeter implements Meter {
+  readonly definition: MeterDefinition
+  readonly period: number
+  readonly hash: Hash64
+
+  constructor(definition: MeterDefinition, hash: Hash64) {
+    const { id, limit, window } = definition
+    if (!Number.isSafeInteger(limit) || limit < 1) {
+      throw new RangeError(`meter ${id}: the limit must be a whole number from 1, not ${limit}`)
+    }
+    this.definition = definition
+    this.period = PERIODS.indexOf(window.period)
+    this.hash = hash
+  }
+}
+
+function ownMeter({ meter, amount }: Hold): MemoryMeter {
+  if (!(meter instanceof MemoryMeter)) {
+    throw new TypeError(`meter ${meter.definition.id} was made by another ledger`)
+  }
+  if (!Number.isSafeInteger(amount) || amount < 1) {
+    throw new RangeError(`meter ${meter.definition.id}: cannot hold ${amount}`)
+  }
+  return meter
+}
+
+class MemoryReservation implements Reservation {
+  closed = false
+  readonly #store: CounterStore
+  readonly #holds: readonly Hold[]
+  readonly #counters: readonly number[]
+  readonly #takenAtMs: number
+
+  constructor(
+    store: CounterStore,
+    holds: readonly Hold[],
+    counters: readonly number[],
+    takenAtMs: number,
+  ) {
+    this.#store = store
+    this.#holds = holds
+    this.#counters = counters
+    this.#takenAtMs = takenAtMs
+  }
+
+  close(actual?: readonly number[]): void {
+    if (this.closed) return
+    this.closed = true
+    if (actual === undefined) return
+    for (const [i, hold] of this.#holds.entries()) {
+      const difference = (actual[i] ?? hold.amount) - hold.amount
+      const counter = this.#counters[i]
+      if (difference === 0 || counter === undefined) continue
+      const { period } = hold.meter.definition.window
+      // A window that is over has nothing left to correct; its memory may be another window's by now.
+      const { ordinal } = calendarWindow(period, this.#takenAtMs)
+      if (this.#store.isCurrent(counter, ordinal)) this.#store.adjust(counter, difference)
+    }
+  }
+}
