@@ -20,6 +20,7 @@ import {
   type ExchangeMetrics,
   type Logger,
   type Metrics,
+  type Redactor,
 } from '../observe/index.ts'
 import {
   createProxy,
@@ -52,6 +53,7 @@ export interface ServingDeps {
   readonly metrics: Metrics
   readonly logger: Logger
   readonly accessLog: AccessLog
+  readonly redactor: Redactor
   /** Shared by all workers, so that local limits are exact for the process. */
   readonly counters: CounterTable
   readonly clock: Clock
@@ -61,6 +63,8 @@ export interface ServingDeps {
   /** Answers `/health` and its like on the proxy port. */
   readonly health: RequestHandler
   readonly healthPaths: ReadonlySet<string>
+  /** Called before each request: a worker adopts what the main thread has committed. */
+  readonly beforeRequest?: () => void
 }
 
 /** One thread's share of the work: its listeners, its upstream connections, its cache, its current snapshot. */
@@ -171,9 +175,9 @@ export class Serving {
   }
 
   /** @throws {Error} when an address cannot be bound. */
-  async listen(): Promise<readonly ListenAddress[]> {
+  async listen(addresses = this.#deps.settings.proxyListen): Promise<readonly ListenAddress[]> {
     const bound: ListenAddress[] = []
-    for (const address of this.#deps.settings.proxyListen) {
+    for (const address of addresses) {
       const listener = this.#createListener()
       this.#listeners.push(listener)
       bound.push(await listener.listen(address))
@@ -227,6 +231,7 @@ export class Serving {
   }
 
   readonly #onRequest = (request: RequestView, client: ClientChannel): void => {
+    this.#deps.beforeRequest?.()
     const snapshot = this.#current
     if (this.#deps.healthPaths.has(request.path) && !this.#claims(snapshot, request)) {
       this.#deps.health(request, client)
