@@ -27,38 +27,54 @@ function leadsToSecret(path: Path): boolean {
   return path.some((part) => typeof part === 'string' && isSecretField(part))
 }
 
+/** Private-use characters that keep the place of the mark while the text around it is masked. */
+const MARK_START = '\u{e000}'
+const MARK_END = '\u{e001}'
+/** A long line, such as JSON without line feeds, is cut before it is looked at any closer. */
+const CONTEXT = 4000
+
 /** The first line of a span, with every value that may be secret masked. */
 export function excerptOf(text: string, span: Span, column: number, path: Path): Excerpt {
-  const lineStart = span.start - (column - 1)
   const newline = text.indexOf('\n', span.start)
-  const lineEnd = newline < 0 ? text.length : newline
-  const line = text.slice(lineStart, lineEnd).replace(/\r$/, '').replaceAll('\t', ' ')
-  const marked = Math.max(1, Math.min(span.end, lineEnd) - span.start)
-  const masked = leadsToSecret(path) ? maskFrom(line, column - 1, marked) : maskLine(line)
-  if (masked.length <= MAX_WIDTH) {
-    return {
-      text: masked,
-      column,
-      length: Math.max(1, Math.min(marked, masked.length - column + 1)),
-    }
-  }
-  return windowed(masked, column, marked)
+  const lineEnd = Math.min(newline < 0 ? text.length : newline, span.start + CONTEXT)
+  const before = text.slice(Math.max(span.start - (column - 1), span.start - CONTEXT), span.start)
+  const end = Math.max(span.start, Math.min(span.end, lineEnd))
+  const marked = text.slice(span.start, end)
+  const after = text.slice(end, lineEnd).replace(/\r$/, '')
+  const line = maskMarked(before, marked, after, path).replaceAll('\t', ' ')
+  return cutAround(line)
 }
 
-/** A long line is cut around the marked place. */
-function windowed(line: string, column: number, marked: number): Excerpt {
-  const start = Math.max(0, Math.min(column - 1 - 40, line.length - MAX_WIDTH))
-  const cut = line.slice(start, start + MAX_WIDTH)
-  const length = Math.max(1, Math.min(marked, cut.length - (column - 1 - start)))
-  return { text: cut, column: column - start, length }
-}
-
-function maskFrom(line: string, start: number, marked: number): string {
-  const value = line.slice(start, start + marked)
+function maskMarked(before: string, marked: string, after: string, path: Path): string {
+  if (!leadsToSecret(path) || isReference(marked))
+    return maskLine(`${before}${MARK_START}${marked}${MARK_END}${after}`)
   // The mark may be on the field's own name, whose value follows it.
-  const field = /^(["']?[\w-]+["']?\s*:\s*)\S/.exec(line.slice(start))
-  if (field !== null) return line.slice(0, start) + (field[1] ?? '') + MASK
-  return value === '' ? line : line.slice(0, start) + MASK + maskLine(line.slice(start + marked))
+  const isKey = /^["']?\s*:/.test(after)
+  const hidden = isKey ? marked : MASK
+  return `${maskLine(before)}${MARK_START}${hidden}${MARK_END}${isKey ? after.replace(/^(["']?\s*:\s*)\S.*$/, `$1${MASK}`) : maskLine(after)}`
+}
+
+function cutAround(line: string): Excerpt {
+  const found = line.indexOf(MARK_START)
+  const start = found < 0 ? Math.max(0, line.indexOf(MASK)) : found
+  const closing = line.indexOf(MARK_END)
+  const length = Math.max(1, closing < 0 ? MASK.length : closing - start - 1)
+  const bare = line.replaceAll(MARK_START, '').replaceAll(MARK_END, '')
+  if (bare.length <= MAX_WIDTH) return { text: bare, column: start + 1, length }
+  const from = Math.max(0, Math.min(start - 40, bare.length - MAX_WIDTH))
+  const cut = bare.slice(from, from + MAX_WIDTH)
+  return {
+    text: cut,
+    column: start - from + 1,
+    length: Math.min(length, cut.length - (start - from)),
+  }
+}
+
+/** A reference is not the secret itself. */
+function isReference(text: string): boolean {
+  return /^["']?(?:\$\([A-Z0-9_]+\)|\{vault:[^}]*\})["']?$/.test(
+    text.replaceAll(/[\u{e000}\u{e001}]/gu, ''),
+  )
 }
 
 const FIELD_WITH_VALUE =
@@ -66,8 +82,10 @@ const FIELD_WITH_VALUE =
 
 function maskLine(line: string): string {
   return maskSecretText(
-    line.replace(FIELD_WITH_VALUE, (all: string, quote: string, name: string, colon: string) =>
-      isSecretField(name) ? `${quote}${name}${quote}${colon}${MASK}` : all,
+    line.replace(
+      FIELD_WITH_VALUE,
+      (all: string, quote: string, name: string, colon: string, value: string) =>
+        isSecretField(name) && !isReference(value) ? `${quote}${name}${quote}${colon}${MASK}` : all,
     ),
   )
 }

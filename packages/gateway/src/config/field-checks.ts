@@ -19,17 +19,27 @@ function quoted(names: readonly string[]): string {
 }
 
 /**
- * A rule of your own over the whole record: answers what is wrong, or `undefined`. It also runs when single members are
- * wrong, so check a member's type before calculating with it.
+ * Rules of your own over the whole record, told through `report`; `name` is a member, or {@link ENTITY}. They also run
+ * when single members are wrong, so check a member's type before calculating with it.
  */
-export function entityRule<Record>(rule: (record: Record) => string | undefined) {
+export function recordRules<Record>(
+  judge: (record: Record, report: (name: string, message: string) => void) => void,
+) {
   const check = z.check<Record>((payload) => {
-    const message = rule(payload.value)
-    if (message !== undefined)
-      payload.issues.push({ code: 'custom', message, path: [ENTITY], input: payload.value })
+    judge(payload.value, (name, message) =>
+      payload.issues.push({ code: 'custom', message, path: [name], input: payload.value }),
+    )
   })
   check._zod.def.when = isRecord
   return check
+}
+
+/** One rule over the whole record: answers what is wrong, or `undefined`. @see recordRules */
+export function entityRule<Record>(rule: (record: Record) => string | undefined) {
+  return recordRules<Record>((record, report) => {
+    const message = rule(record)
+    if (message !== undefined) report(ENTITY, message)
+  })
 }
 
 function holdsOr<Record>(holds: (record: Record) => boolean, message: string) {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 
-import type { Path, Problem } from './diagnostics.ts'
+import { formatPath, type Path, type Problem } from './diagnostics.ts'
 import type { RawRecord } from './document.ts'
 import type { Entities, Target } from './entities.ts'
-import { maskSecrets } from './excerpt.ts'
+import { isSecretField, maskSecrets } from './excerpt.ts'
 import { canonicalJson, deriveId, sha256Hex } from './ids.ts'
 import { catalogueOf, problemsOf } from './issues.ts'
 import type { ParseOptions } from './parse-options.ts'
@@ -36,12 +36,14 @@ export function loadEntities(root: RawRecord, options: ParseOptions): LoadedEnti
   for (const { collection, rows } of topLevel.collections)
     loader.readAll(collection, rows, undefined, undefined)
   loader.buildAll()
-  const problems = [...references.problems, ...topLevel.problems, ...loader.problems].map(
-    (problem) => ({ ...problem, message: references.conceal(problem.message) }),
-  )
+  const unresolved = new Set(references.problems.map(({ path }) => formatPath(path)))
+  const others = [...topLevel.problems, ...loader.problems]
+    // What a reference should have become cannot be judged.
+    .filter(({ path }) => !unresolved.has(formatPath(path)))
+    .map((problem) => ({ ...problem, message: references.conceal(problem.message) }))
   return {
     entities: loader.lists,
-    problems,
+    problems: [...references.problems, ...others],
     pathOf: (id) => loader.pathOf(id),
   }
 }
@@ -126,8 +128,7 @@ class Loader implements BuildContext {
     const row: Row = { collection, index, parent, raw: own, id }
     if (field !== undefined) this.parentField.set(row, field)
     if (result.ok) {
-      this.register(row, result.row)
-      this.pending.push({ row, read: result.row })
+      if (this.register(row, result.row)) this.pending.push({ row, read: result.row })
     } else {
       this.registerBroken(row)
       for (const { path, ...problem } of problemsOf(
@@ -166,15 +167,22 @@ class Loader implements BuildContext {
     return deriveId(collection.name, `${content}:${seen}`)
   }
 
-  private register(row: Row, read: ReadRow): void {
+  /** @returns whether nothing with the same id or unique fields came before. */
+  private register(row: Row, read: ReadRow): boolean {
     const known = this.knownOf(row.collection.name)
-    if (known.ids.has(row.id)) this.reportDuplicate(row, 'primary key', row.id, [])
-    known.ids.add(row.id)
     if (read.name !== undefined && !known.names.has(read.name)) known.names.set(read.name, row.id)
+    let isFirst = true
     for (const [field, value] of read.unique) {
       if (this.claim(row.collection.name, `${field}=${value}`)) continue
       this.reportDuplicate(row, field, value, [field])
+      isFirst = false
     }
+    if (isFirst && known.ids.has(row.id)) {
+      this.reportDuplicate(row, 'primary key', row.id, [])
+      isFirst = false
+    }
+    known.ids.add(row.id)
+    return isFirst
   }
 
   /** An entry that is wrong itself still answers to its name: else each reference to it would be reported as well. */
@@ -188,10 +196,11 @@ class Loader implements BuildContext {
   }
 
   private reportDuplicate(row: Row, field: string, value: string, at: Path): void {
+    const shown = isSecretField(field) ? '[secret]' : value
     this.report(row, {
       code: 'duplicate',
       field: at,
-      message: `uniqueness violation: '${row.collection.name}' entity with ${field} set to '${value}' already declared`,
+      message: `uniqueness violation: '${row.collection.name}' entity with ${field} set to '${shown}' already declared`,
     })
   }
 

@@ -36,9 +36,12 @@ export function parseConfiguration(
 ): ParsedConfiguration {
   const document = readDocument(sources, { ...DEFAULT_DOCUMENT_LIMITS, ...options.limits })
   if (document.problems.length > 0)
-    return { ok: false, problems: document.problems.map(toDiagnostic) }
+    return { ok: false, problems: inOrder(document.problems, sources) }
   const loaded = loadEntities(document.root, options)
-  const diagnostics = loaded.problems.map((problem) => toDiagnostic(document.place(problem)))
+  const diagnostics = inOrder(
+    loaded.problems.map((problem) => document.place(problem)),
+    sources,
+  )
   if (diagnostics.some(({ severity }) => severity === 'error'))
     return { ok: false, problems: diagnostics }
   const text = textOf(sources, document)
@@ -50,6 +53,19 @@ export function parseConfiguration(
     text,
     locate: (entityId, field) => locate(document, loaded, entityId, field),
   }
+}
+
+/** As a reader meets them: file by file, from top to bottom. */
+function inOrder(
+  problems: readonly PlacedProblem[],
+  sources: readonly ConfigurationSource[],
+): Diagnostic[] {
+  const files = new Map(sources.map(({ name }, index) => [name, index]))
+  // What is in no file comes last.
+  const rank = (file: string) => files.get(file) ?? files.size
+  return problems
+    .toSorted((a, b) => rank(a.file) - rank(b.file) || a.line - b.line || a.column - b.column)
+    .map(toDiagnostic)
 }
 
 function textOf(sources: readonly ConfigurationSource[], document: Document): string {

@@ -45,6 +45,14 @@ export const plugins = defineCollection({
         message: 'value must be null',
         hint: `${value.name} cannot be limited to a consumer: it runs before the consumer is known`,
       })
+    const scope = [value.name, routeId, serviceId, consumerId].join(' ')
+    if (!context.claim('plugins', `scope=${scope}`))
+      context.report(row, {
+        code: 'duplicate',
+        field: [],
+        message: `uniqueness violation: 'plugins' entity with primary key set to '${row.id}' already declared`,
+        hint: `${value.name} is already configured for the same route, service and consumer`,
+      })
     const read = context.plugins.read(row, value.name, value.config ?? {})
     if (read === undefined) return
     context.lists.plugins.push({

@@ -1,5 +1,3 @@
-import * as z from 'zod'
-
 import type { Protocol } from '../entities.ts'
 import * as field from '../fields.ts'
 import { entityName, isIpOrCidr, pathCharacters, type TextRule } from '../field-formats.ts'
@@ -81,12 +79,10 @@ interface RouteMembers {
 type RouteMember = Exclude<keyof RouteMembers, 'protocols' | 'strip_path'>
 
 /** Rules that depend on `protocols` (kong.md §1.6 routes). */
-const fitsProtocols = z.check<RouteMembers>(({ value, issues }) => {
+const fitsProtocols = field.recordRules<RouteMembers>((value, refuse) => {
   const { protocols } = value
   if (!Array.isArray(protocols)) return
   const has = (protocol: string) => protocols.includes(protocol)
-  const refuse = (path: string, message: string) =>
-    issues.push({ code: 'custom', path: [path], message, input: value })
   if (!GROUPS.some((group) => protocols.every((one) => group.some((other) => other === one))))
     refuse(
       'protocols',

@@ -50,22 +50,17 @@ interface ConditionalMembers {
 }
 
 /** kong.md §1.6: some members make sense with some protocols only. */
-const fitsProtocol = z.check<ConditionalMembers>(({ value, issues }) => {
+const fitsProtocol = field.recordRules<ConditionalMembers>((value, report) => {
   const { protocol } = value
+  // An unknown protocol is one mistake, not three.
+  if (!PROTOCOLS.some((known) => known === protocol)) return
   const mustBeNull: string[] = []
-  if (typeof protocol !== 'string') return
-  if (!['http', 'https'].includes(protocol) && isGiven(value.path)) mustBeNull.push('path')
+  if (protocol !== 'http' && protocol !== 'https' && isGiven(value.path)) mustBeNull.push('path')
   if (protocol !== 'https' && protocol !== 'tls')
     mustBeNull.push(...TLS_FIELDS.filter((name) => isGiven(value[name])))
-  if (mustBeNull.length === 0) return
-  for (const name of mustBeNull)
-    issues.push({ code: 'custom', message: 'value must be null', path: [name], input: value })
-  issues.push({
-    code: 'custom',
-    message: "failed conditional validation given value of field 'protocol'",
-    path: [field.ENTITY],
-    input: value,
-  })
+  for (const name of mustBeNull) report(name, 'value must be null')
+  if (mustBeNull.length > 0)
+    report(field.ENTITY, "failed conditional validation given value of field 'protocol'")
 })
 
 function isGiven(value: unknown): boolean {
