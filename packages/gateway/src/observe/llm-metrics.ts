@@ -50,7 +50,7 @@ export class LlmMetrics {
   record(call: LlmCall): void {
     const metrics = this.#metrics
     const { service, provider } = call
-    const labels = [service, provider, this.modelLabel(call.model)]
+    const labels = [service, provider, this.modelLabel(call.model)] as const
     metrics.counter('pratu_llm_requests_total', [...labels, call.outcome]).add(1)
     for (const kind of TOKEN_KINDS) {
       const count = call.tokens[kind] ?? 0

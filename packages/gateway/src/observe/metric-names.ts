@@ -201,8 +201,8 @@ export const METRICS = {
   pratu_cache_bytes: { type: 'gauge', help: 'Bytes kept in response caches', labels: [] },
   pratu_upstream_events_total: {
     type: 'counter',
-    help: 'What went wrong with tries of upstreams, by error code; retry counts further tries',
-    labels: ['service', 'event'],
+    help: 'What happened on the way to upstreams, by kind: retry, resolution-failed, addresses-changed, …',
+    labels: ['event'],
   },
   pratu_upstream_connections_open: {
     type: 'gauge',
@@ -231,8 +231,8 @@ export const METRICS = {
   },
   pratu_connections_refused_total: {
     type: 'counter',
-    help: 'Client connections closed at once, by reason',
-    labels: ['reason'],
+    help: 'Client connections refused because there were too many',
+    labels: [],
   },
   pratu_client_timeouts_total: {
     type: 'counter',
@@ -255,7 +255,7 @@ export const METRICS = {
   },
   pratu_config_reloads_total: {
     type: 'counter',
-    help: 'Attempts to load a configuration, by result: applied, refused, unchanged',
+    help: 'Attempts to load a configuration, by result: success, failure',
     labels: ['result'],
   },
   pratu_config_last_applied_timestamp_seconds: {
@@ -298,9 +298,14 @@ export const METRICS = {
   },
   pratu_workers: {
     type: 'gauge',
-    help: 'Serving threads, by state: running, restarted',
-    labels: ['state'],
+    help: 'Serving threads',
+    labels: [],
     across: 'max',
+  },
+  pratu_worker_restarts_total: {
+    type: 'counter',
+    help: 'Serving threads that were replaced after a fault',
+    labels: [],
   },
   pratu_drain_forced_streams_total: {
     type: 'counter',
@@ -336,6 +341,15 @@ type NamesOf<Type extends MetricDefinition['type']> = {
 export type CounterName = NamesOf<'counter'>
 export type GaugeName = NamesOf<'gauge'>
 export type HistogramName = NamesOf<'histogram'>
+
+/** One text per label, in the order of the definition. */
+type Texts<Labels extends readonly string[]> = { readonly [Index in keyof Labels]: string }
+
+/** What a look-up takes after the name: nothing for a metric without labels. */
+export type LabelArguments<Name extends MetricName> =
+  (typeof METRICS)[Name]['labels'] extends readonly []
+    ? readonly []
+    : readonly [labels: Texts<(typeof METRICS)[Name]['labels']>]
 
 /** A metric's definition without its literal types. */
 export function metricDefinition(name: MetricName): MetricDefinition {

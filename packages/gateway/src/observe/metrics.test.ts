@@ -69,7 +69,7 @@ describe('values', () => {
   })
 
   test('a wrong number of labels is told at once', () => {
-    expect(() => createMetrics().counter('pratu_refused_requests_total')).toThrow(
+    expect(() => createMetrics().counterOf('pratu_refused_requests_total', [])).toThrow(
       'pratu_refused_requests_total has 1 labels, not 0',
     )
   })

@@ -10,6 +10,7 @@ import {
   type CounterName,
   type GaugeName,
   type HistogramName,
+  type LabelArguments,
   type MetricName,
 } from './metric-names.ts'
 import {
@@ -43,6 +44,7 @@ const CONFIGURED_LABELS: ReadonlySet<string> = new Set([
   'address',
 ])
 const OTHER = 'other'
+const NO_LABELS: readonly string[] = []
 /** Cells that only `other` series may take. */
 const RESERVED_CELLS = 8192
 const DEFAULT_MAX_SERIES = 10_000
@@ -95,24 +97,30 @@ export class Metrics {
     }
   }
 
-  /** @throws {RangeError} when the number of labels is not the metric's. */
-  counter(name: CounterName, labels: readonly string[] = []): Counter {
-    const handle = this.#obtain(name, labels)
-    if (!(handle instanceof Counter)) throw new TypeError(`${name} is not a counter`)
-    return handle
+  counter<Name extends CounterName>(name: Name, ...labels: LabelArguments<Name>): Counter {
+    return this.counterOf(name, labelsOf(labels))
   }
 
-  /** @throws {RangeError} as `counter`. */
-  gauge(name: GaugeName, labels: readonly string[] = []): Gauge {
-    const handle = this.#obtain(name, labels)
+  gauge<Name extends GaugeName>(name: Name, ...labels: LabelArguments<Name>): Gauge {
+    const handle = this.#obtain(name, labelsOf(labels))
     if (!(handle instanceof Gauge)) throw new TypeError(`${name} is not a gauge`)
     return handle
   }
 
-  /** @throws {RangeError} as `counter`. */
-  histogram(name: HistogramName, labels: readonly string[] = []): Histogram {
-    const handle = this.#obtain(name, labels)
+  histogram<Name extends HistogramName>(name: Name, ...labels: LabelArguments<Name>): Histogram {
+    const handle = this.#obtain(name, labelsOf(labels))
     if (!(handle instanceof Histogram)) throw new TypeError(`${name} is not a histogram`)
+    return handle
+  }
+
+  /**
+   * `counter` for a name that is known only at run time.
+   *
+   * @throws {RangeError} when the number of labels is not the metric's.
+   */
+  counterOf(name: CounterName, labels: readonly string[]): Counter {
+    const handle = this.#obtain(name, labels)
+    if (!(handle instanceof Counter)) throw new TypeError(`${name} is not a counter`)
     return handle
   }
 
@@ -236,6 +244,10 @@ export class Metrics {
     }
     return this.#region.append(name, labels, keepFree)
   }
+}
+
+function labelsOf(given: readonly (readonly string[])[]): readonly string[] {
+  return given[0] ?? NO_LABELS
 }
 
 export function createMetrics(options: MetricsOptions = {}): Metrics {

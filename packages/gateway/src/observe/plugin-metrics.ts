@@ -44,7 +44,7 @@ export function createPluginMetrics(
         mistake(metric, `${amount} is not an amount`)
         return
       }
-      metrics.counter(metric, labels).add(amount)
+      metrics.counterOf(metric, labels).add(amount)
     },
   }
 }

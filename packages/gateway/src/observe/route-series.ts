@@ -146,7 +146,7 @@ export class RouteSeries {
       if (known !== undefined) return known
     }
     const { service, route } = this.labels
-    const labels = [service, route, String(status), source, WORKSPACE, consumer]
+    const labels = [service, route, String(status), source, WORKSPACE, consumer] as const
     const counter = this.#metrics.counter('kong_http_requests_total', labels)
     if (consumer === '') this.#byCode[source][status] = counter
     return counter
@@ -155,7 +155,7 @@ export class RouteSeries {
   /** Kong's three: before the upstream (all of it when there was none), the upstream, the whole (kong.md §3.6). */
   #recordLatencies({ record }: RecordedExchange): void {
     const { service, route } = this.labels
-    const labels = [service, route, WORKSPACE]
+    const labels = [service, route, WORKSPACE] as const
     const latencies = (this.#latencies ??= {
       kong: this.#metrics.histogram('kong_kong_latency_ms', labels),
       upstream: this.#metrics.histogram('kong_upstream_latency_ms', labels),
