@@ -17,3 +17,4 @@ export {
 export type { ParseOptions } from './parse-options.ts'
 export { parseConfiguration, type ParsedConfiguration } from './parse-configuration.ts'
 export { uuidV5 } from './ids.ts'
+export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
