@@ -1,0 +1,108 @@
+import { Command, Option } from 'commander'
+import {
+  NodeSettingsError,
+  readNodeFacts,
+  readNodeSettings,
+  renderDiagnostics,
+  type NodeSettings,
+} from '../config/index.ts'
+import { bindToProcess, ConfigurationRefused, PluginModuleError, startGateway } from '../runtime/index.ts'
+import { printBanner } from './banner.ts'
+import { startDemo, type Demo } from './demo-mode.ts'
+import { createTerminal } from './terminal.ts'
+
+interface StartFlags {
+  readonly config?: string
+  readonly port?: string
+  readonly host?: string
+  readonly adminPort?: string
+  readonly workers?: string
+  readonly logLevel?: string
+}
+
+/** `pratu start`: serves a configuration, or a demo when there is none. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('serve a configuration; without one, a demo with everything on')
+    .option('-c, --config <path>', 'declarative configuration: a file, or a folder whose files are merged')
+    .option('-p, --port <port>', 'proxy port (8000)')
+    .option('--host <address>', 'address of the proxy port (0.0.0.0; the demo: 127.0.0.1)')
+    .option('--admin-port <port>', 'port of metrics, status and Admin API (8080)')
+    .option('-w, --workers <count>', 'serving threads, or auto for one per CPU (1)')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log (info)').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'fatal',
+      ]),
+    )
+    .addHelpText('after', '\nSignals: SIGTERM drains, SIGINT drains faster, a second one exits, SIGHUP reloads.')
+    .action(async (flags: StartFlags) => {
+      const code = await start(flags)
+      if (code !== 0) process.exit(code)
+    })
+}
+
+async function start(flags: StartFlags): Promise<number> {
+  let demo: Demo | undefined
+  try {
+    const { settings: given, warnings } = readNodeSettings(flags, process.env, readNodeFacts())
+    let settings: NodeSettings = given
+    if (settings.configuration === undefined) {
+      demo = await startDemo(settings, flags, process.env)
+      settings = demo.settings
+    }
+    const gateway = await startGateway({ settings, environment: process.env, warnings })
+    bindToProcess({
+      drain: settings.drain,
+      logger: gateway.logger,
+      sinks: gateway.sinks,
+      stop: async (drain) => {
+        await gateway.drain(drain)
+        await demo?.close()
+      },
+      reload: () => void gateway.reload('signal'),
+    })
+    const terminal = createTerminal(process.stdout, process.env)
+    if (demo !== undefined || terminal.colour) printBanner(terminal, gateway, demo)
+    return 0
+  } catch (error) {
+    await demo?.close()
+    return explain(error)
+  }
+}
+
+/** A start that fails says why in words, not with a stack (F55). */
+function explain(error: unknown): number {
+  const terminal = createTerminal(process.stderr, process.env)
+  if (error instanceof ConfigurationRefused) {
+    const { message, problems } = error.failure
+    if (problems.length > 0) terminal.line(renderDiagnostics(problems, { colour: terminal.colour }))
+    terminal.line(terminal.red(`pratu did not start: ${message}`))
+  } else if (error instanceof NodeSettingsError || error instanceof PluginModuleError) {
+    terminal.line(terminal.red(`pratu did not start: ${error.message}`))
+  } else if (isSystemError(error)) {
+    terminal.line(terminal.red(`pratu did not start: ${systemReason(error)}`))
+  } else {
+    throw error
+  }
+  return 1
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && 'syscall' in error
+}
+
+function systemReason(error: NodeJS.ErrnoException): string {
+  const where = 'port' in error ? ` (port ${String(error.port)})` : ''
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `the address is in use${where}; choose another with --port or --admin-port`
+    case 'EACCES':
+      return `not permitted${where}: ${error.message}`
+    default:
+      return error.message
+  }
+}
