@@ -1,4 +1,5 @@
 import type { AnyPluginDefinition } from '@pratu/plugin-kit'
+import { proxyCache } from './proxy-cache/plugin.ts'
 
 /** Every plugin that is part of the gateway; `runtime/` hands the list on. A new plugin is a folder and a line here. */
-export const bundledPlugins: readonly AnyPluginDefinition[] = []
+export const bundledPlugins: readonly AnyPluginDefinition[] = [proxyCache]

@@ -24,10 +24,17 @@ export function parseConfig<Config>(definition: PluginDefinition<Config>, raw: u
   return result.value
 }
 
-/** `path.to.field: message`. */
+/** `path.to.field: message`, and the fields that nobody knows. */
 export function describeIssue(issue: ConfigIssue): string {
   const path = issuePath(issue)
-  return path === '' ? issue.message : `${path}: ${issue.message}`
+  const message = `${issue.message}${unknownFields(issue)}`
+  return path === '' ? message : `${path}: ${message}`
+}
+
+/** Zod names unknown fields beside the message, not in the path. */
+function unknownFields(issue: ConfigIssue): string {
+  if (!('keys' in issue) || !Array.isArray(issue.keys)) return ''
+  return ` (${issue.keys.map(String).join(', ')})`
 }
 
 export function issuePath(issue: ConfigIssue): string {

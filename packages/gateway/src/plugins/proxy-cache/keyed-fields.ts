@@ -1,0 +1,120 @@
+import type { Exchange } from '@pratu/plugin-kit'
+import { lowerCaseName } from '../../http/index.ts'
+
+/**
+ * Request fields that can change an answer, by name: what negotiation reads (RFC 9110 §12), what says which resource is
+ * meant (the classics of cache poisoning, S33), and what AI providers take besides the body (F76).
+ */
+const NAMED: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'content-type',
+  'content-encoding',
+  'origin',
+  'range',
+  'prefer',
+  'forwarded',
+  'x-forwarded-host',
+  'x-forwarded-path',
+  'x-forwarded-port',
+  'x-forwarded-prefix',
+  'x-forwarded-proto',
+  'x-forwarded-scheme',
+  'x-forwarded-server',
+  'x-forwarded-client-cert',
+  'x-host',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+  'dpop',
+  'anthropic-beta',
+  'anthropic-version',
+  'openai-beta',
+  'openai-organization',
+  'openai-project',
+])
+
+/** Words that make a field one about who is asking, wherever they stand in its name. */
+const ABOUT_THE_CALLER =
+  /(?:^|[-_])(?:account|apikey|auth[a-z]*|cert|certificate|cookie|credential[a-z]*|customer|email|group|groups|identity|jwt|key|org|organization|password|principal|role|roles|secret|session[a-z]*|sid|signature|subject|team|tenant|token|user|userid|username)(?:[-_]|$)/
+
+/** Named like the above, but different in every request and known to no upstream as an identity. */
+const NOT_ABOUT_THE_CALLER: ReadonlySet<string> = new Set([
+  'user-agent',
+  'idempotency-key',
+  'x-idempotency-key',
+  'sec-websocket-key',
+])
+
+/** What authentication in the gateway adds: the consumer is in the key already, and credential ids change on reload. */
+const SET_BY_AUTHENTICATION: ReadonlySet<string> = new Set([
+  'x-credential-identifier',
+  'x-anonymous-consumer',
+  'x-consumer-groups',
+  'x-authenticated-groups',
+])
+
+/** What a service with its provider's credential sends in place of the caller's; it may rotate, and says nothing. */
+const PROVIDER_CREDENTIALS: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'x-api-key',
+  'api-key',
+  'apikey',
+  'x-goog-api-key',
+  'cookie',
+])
+
+const NOTHING: ReadonlySet<string> = new Set()
+
+const judged = new Map<string, boolean>()
+
+/** Whether the field belongs in a cache key. `name` in lower case. */
+export function isKeyedField(name: string): boolean {
+  return NAMED.has(name) || isAboutTheCaller(name)
+}
+
+function isAboutTheCaller(name: string): boolean {
+  const known = judged.get(name)
+  if (known !== undefined) return known
+  const about = !NOT_ABOUT_THE_CALLER.has(name) && ABOUT_THE_CALLER.test(name)
+  // Names come from clients, so the memo is bounded.
+  if (judged.size < 4_096 && name.length < 64) judged.set(name, about)
+  return about
+}
+
+/**
+ * The fields of a request that belong in its cache key: name and value in turn, in an order that does not depend on the
+ * client's.
+ */
+export function keyedFields({ request, upstream, consumer, service }: Exchange): readonly string[] {
+  const found: Field[] = []
+  const added = consumer === undefined ? NOTHING : SET_BY_AUTHENTICATION
+  const provided = service?.provider === undefined ? NOTHING : PROVIDER_CREDENTIALS
+  const sent = upstream.headers.flat
+  for (let i = 0; i < sent.length; i += 2) {
+    const name = lowerCaseName(sent[i] ?? '')
+    const value = sent[i + 1] ?? ''
+    if (!isKeyedField(name) || added.has(name) || provided.has(name)) continue
+    // The gateway's own copy of the path; the path is compared in a way of its own.
+    if (name === 'x-forwarded-path' && value === request.rawPath) continue
+    found.push([name, value])
+  }
+  if (consumer === undefined) addCaller(found, request.headers.flat)
+  // Stable: fields of one name keep their order, which has a meaning.
+  return found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).flat()
+}
+
+/** Nobody has said who is asking, so what the caller brought stands for it, even if it goes no further than here. */
+function addCaller(found: Field[], received: readonly string[]): void {
+  for (let i = 0; i < received.length; i += 2) {
+    const name = lowerCaseName(received[i] ?? '')
+    if (isAboutTheCaller(name)) found.push([`caller ${name}`, received[i + 1] ?? ''])
+  }
+}
+
+type Field = readonly [name: string, value: string]

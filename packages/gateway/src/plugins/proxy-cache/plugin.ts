@@ -1,0 +1,193 @@
+import {
+  createNoteKey,
+  definePlugin,
+  type AnswerReply,
+  type Awaitable,
+  type Exchange,
+  type Plugin,
+  type Reply,
+  type ResponseHead,
+} from '@pratu/plugin-kit'
+import { NO_DIRECTIVES, parseCacheControl, refusesAge, type Directives } from './cache-control.ts'
+import { cacheKey, kongCacheKey } from './cache-key.ts'
+import { Capture } from './capture.ts'
+import { proxyCacheSchema, type ProxyCacheConfig } from './config.ts'
+import { createStorableRule } from './storable.ts'
+import { fieldsToStore, toReplyHeaders } from './stored-fields.ts'
+
+/** Request bodies up to here are read for the key; beyond it the request passes the cache by. */
+const KEYED_BODY_BYTES = 1024 * 1024
+/** `cache_ttl` of Kong's schema, where neither the file nor the node says anything. */
+const DEFAULT_TTL_SECONDS = 300
+
+const EMPTY = new Uint8Array(0)
+
+type Status = 'Hit' | 'Miss' | 'Refresh' | 'Bypass'
+
+/** What the cache did with one exchange, from `access` on. */
+interface Visit {
+  status: Status
+  readonly key: string | undefined
+  /** Seconds; on a hit only. */
+  readonly age: number | undefined
+  /** Whether the upstream's answer is a candidate. */
+  storing: boolean
+  capture: Capture | undefined
+}
+
+const VISIT = createNoteKey<Visit>('proxy-cache')
+
+const NOT_CACHED: AnswerReply = {
+  kind: 'answer',
+  status: 504,
+  headers: {},
+  body: new Uint8Array(0),
+}
+
+/**
+ * Answers repeated requests from memory, with Kong's HTTP semantics (kong.md §3.4). Outside of `compatibility: kong` the
+ * key holds everything that can change the answer, so that no caller gets what was made for another (S31, S33).
+ */
+export const proxyCache = definePlugin<ProxyCacheConfig>({
+  name: 'proxy-cache',
+  priority: 100,
+  schema: proxyCacheSchema,
+
+  create(config, context): Plugin {
+    const { cache, clock, compatibility, instance, metrics, node } = context
+    const ttlSeconds = config.ttlSeconds ?? node.cacheTtlSeconds ?? DEFAULT_TTL_SECONDS
+    const lifetimeOf = createStorableRule({ config, ttlSeconds, compatibility, clock })
+
+    function lookUp(exchange: Exchange, directives: Directives, key: string): Reply | undefined {
+      const found = cache.read(instance.id, key)
+      if (found === undefined) {
+        const onlyIfCached = directives.has('only-if-cached')
+        visit(exchange, 'Miss', key, { storing: !onlyIfCached })
+        return onlyIfCached ? NOT_CACHED : undefined
+      }
+      const age = Math.floor(found.ageMs / 1000)
+      const refused = config.cacheControl
+        ? refusesAge(directives, age, found.freshMs / 1000)
+        : found.ageMs > ttlSeconds * 1000
+      if (refused) {
+        visit(exchange, 'Refresh', key, { storing: true })
+        return undefined
+      }
+      visit(exchange, 'Hit', key, { age })
+      return {
+        kind: 'answer',
+        status: found.status,
+        headers: toReplyHeaders(found.headers),
+        body: found.body,
+        source: 'service',
+      }
+    }
+
+    function lookUpByBody(
+      exchange: Exchange,
+      directives: Directives,
+    ): Awaitable<Reply | undefined> {
+      const bytes = exchange.request.body.bytes(KEYED_BODY_BYTES)
+      return bytes instanceof Promise
+        ? bytes.then((late) => lookUp(exchange, directives, cacheKey(exchange, config, late)))
+        : lookUp(exchange, directives, cacheKey(exchange, config, bytes))
+    }
+
+    /** Opens the store for an answer that may be stored; the rest of it follows as the body passes. */
+    function startStoring(exchange: Exchange, head: ResponseHead, visited: Visit): void {
+      const lifetime = lifetimeOf(exchange, head)
+      if (lifetime === undefined || visited.key === undefined) {
+        visited.status = 'Bypass'
+        visited.storing = false
+        return
+      }
+      const headers = fieldsToStore(head.headers.flat, compatibility === 'kong')
+      const writer = cache.open(instance.id, visited.key, { status: head.status, headers })
+      if (writer === undefined) return
+      if (hasBody(exchange.request.method, head.status)) {
+        visited.capture = new Capture(writer, lifetime)
+      } else {
+        writer.commit(lifetime)
+      }
+    }
+
+    return {
+      access(exchange) {
+        const { request } = exchange
+        const directives = config.cacheControl
+          ? parseCacheControl(request.headers.all('cache-control'))
+          : NO_DIRECTIVES
+        if (
+          !config.methods.has(request.method) ||
+          directives.has('no-store') ||
+          directives.has('no-cache')
+        ) {
+          return bypass(exchange)
+        }
+        if (compatibility === 'kong') {
+          return lookUp(exchange, directives, kongCacheKey(exchange, config))
+        }
+        if (request.body.empty) {
+          return lookUp(exchange, directives, cacheKey(exchange, config, EMPTY))
+        }
+        if ((request.body.declaredBytes ?? 0) > KEYED_BODY_BYTES) return bypass(exchange)
+        const buffered = request.body.buffer(KEYED_BODY_BYTES)
+        if (buffered === 'complete') return lookUpByBody(exchange, directives)
+        if (buffered === 'partial') return bypass(exchange)
+        return buffered.then((state) =>
+          state === 'complete' ? lookUpByBody(exchange, directives) : bypass(exchange),
+        )
+      },
+
+      responseHeaders(exchange, head) {
+        const visited = exchange.note(VISIT)
+        if (visited === undefined) return
+        // A second head comes when a later plugin threw on the first: that answer is not the one to store.
+        visited.capture?.abandon()
+        visited.capture = undefined
+        if (visited.storing) startStoring(exchange, head, visited)
+
+        const { headers } = head
+        const { shows } = config
+        if (shows.status) headers.set('X-Cache-Status', visited.status)
+        if (shows.key && visited.key !== undefined) headers.set('X-Cache-Key', visited.key)
+        if (shows.age && visited.age !== undefined) headers.set('Age', String(visited.age))
+      },
+
+      responseBody(exchange) {
+        return exchange.note(VISIT)?.capture
+      },
+
+      log(exchange) {
+        const visited = exchange.note(VISIT)
+        if (visited === undefined) return
+        visited.capture?.abandon()
+        const { service, route } = exchange
+        const labels = [
+          service?.name ?? service?.host ?? '',
+          route?.name ?? route?.id ?? '',
+          visited.status.toLowerCase(),
+        ]
+        metrics.count('pratu_cache_requests_total', labels, 1)
+      },
+    }
+  },
+})
+
+function visit(
+  exchange: Exchange,
+  status: Status,
+  key: string | undefined,
+  { storing = false, age }: { storing?: boolean; age?: number } = {},
+): void {
+  exchange.setNote(VISIT, { status, key, storing, age, capture: undefined })
+}
+
+function bypass(exchange: Exchange): undefined {
+  visit(exchange, 'Bypass', undefined)
+}
+
+/** The body phase does not run for answers that have no body: they are complete with their head. */
+function hasBody(method: string, status: number): boolean {
+  return method !== 'HEAD' && status !== 204 && status !== 304
+}

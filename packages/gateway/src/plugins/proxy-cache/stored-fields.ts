@@ -1,0 +1,62 @@
+import { lowerCaseName } from '../../http/index.ts'
+
+/** Fields of one connection or one message (kong.md §3.4), and what the gateway writes anew for every answer. */
+const NOT_STORED: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'trailers',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'age',
+  'x-cache-status',
+  'x-cache-key',
+  'via',
+  'server-timing',
+  'x-request-id',
+  'x-kong-request-id',
+  'x-kong-upstream-latency',
+  'x-kong-proxy-latency',
+  'x-kong-upstream-status',
+])
+
+/**
+ * What is kept of an answer's fields, `name` and `value` in turn.
+ *
+ * @param keepLimits Kong drops only the remaining count of a limit; everything about limits is the first caller's.
+ */
+export function fieldsToStore(flat: readonly string[], keepLimits: boolean): readonly string[] {
+  const kept: string[] = []
+  for (let i = 0; i < flat.length; i += 2) {
+    const field = flat[i] ?? ''
+    const name = lowerCaseName(field)
+    if (NOT_STORED.has(name)) continue
+    if (name.includes(keepLimits ? 'ratelimit-remaining' : 'ratelimit')) continue
+    if (!keepLimits && name === 'retry-after') continue
+    kept.push(field, flat[i + 1] ?? '')
+  }
+  return kept
+}
+
+/** Fields as a reply takes them; repeated ones become a list. */
+export function toReplyHeaders(
+  flat: readonly string[],
+): Readonly<Record<string, string | readonly string[]>> {
+  const headers: Record<string, string | readonly string[]> = Object.create(null)
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i] ?? ''
+    const value = flat[i + 1] ?? ''
+    const earlier = headers[name]
+    headers[name] =
+      earlier === undefined
+        ? value
+        : typeof earlier === 'string'
+          ? [earlier, value]
+          : [...earlier, value]
+  }
+  return headers
+}
