@@ -62,6 +62,9 @@ export interface UpstreamFailure {
 export interface Try {
   readonly host: string
   readonly port: number
+  /** The address connected to; `undefined` when there was no connection. */
+  readonly address?: string | undefined
+  /** Epoch ms. */
   readonly startedAtMs: number
   readonly status: number | undefined
   readonly error: ErrorCode | undefined
@@ -73,7 +76,12 @@ export interface UpstreamSink {
   sending(): void
   /** Final status and fields; hop-by-hop fields are already gone. */
   head(status: number, headers: HeaderFields): void
-  /** @returns `false` to pause the upstream socket until `resume` is called. */
+  /**
+   * A piece of the body; it may be kept, but shares memory with its neighbours.
+   *
+   * @returns `false` to pause the upstream socket until `resume` is called. What the socket had read already may still
+   *   come when the upstream closes the connection in the meantime.
+   */
   data(chunk: Uint8Array): boolean
   end(): void
   fail(failure: UpstreamFailure): void
