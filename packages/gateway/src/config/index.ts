@@ -16,5 +16,4 @@ export {
 } from './source.ts'
 export type { ParseOptions } from './parse-options.ts'
 export { parseConfiguration, type ParsedConfiguration } from './parse-configuration.ts'
-export { uuidV5 } from './ids.ts'
 export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
