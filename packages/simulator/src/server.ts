@@ -1,8 +1,9 @@
 import net from 'node:net'
 import tls from 'node:tls'
+import type { Census } from './recording/census.ts'
 import { ConnectionRecord } from './recording/connection-record.ts'
-import { Recorder } from './recording/recorder.ts'
 import { RequestRecord } from './recording/recorded-request.ts'
+import type { Recorder } from './recording/recorder.ts'
 import type { Settings } from './settings.ts'
 import { Connection } from './wire/connection.ts'
 import type { ConnectionOwner } from './wire/connection.ts'
@@ -10,6 +11,8 @@ import type { Exchange } from './wire/exchange.ts'
 
 /** Answers requests; the server below it knows connections and records only. */
 export interface Responder {
+  /** @returns false for requests that are neither recorded nor counted. */
+  isRecorded(path: string): boolean
   /** @returns true when the request is answered at its head. */
   begin(exchange: Exchange): boolean
   answer(exchange: Exchange): void
@@ -19,39 +22,28 @@ export interface Responder {
 /** Listens, keeps the connections, and records what arrives on them. */
 export class SimulatorServer implements ConnectionOwner {
   readonly maxBodyBytes: number
-  readonly recorder: Recorder
+  readonly #recorder: Recorder
+  readonly #census: Census
   readonly #responder: Responder
   readonly #server: net.Server
   readonly #connections = new Set<Connection>()
-  #nextConnection = 0
-  #nextRequest = 0
 
-  constructor(settings: Settings, responder: Responder) {
+  constructor(settings: Settings, recorder: Recorder, census: Census, responder: Responder) {
     this.maxBodyBytes = settings.maxBodyBytes
-    this.recorder = new Recorder(settings.recorder)
+    this.#recorder = recorder
+    this.#census = census
     this.#responder = responder
     const context = settings.tls === undefined ? undefined : tls.createSecureContext(settings.tls)
-    this.#server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    this.#server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       if (context === undefined) this.#accept(socket, socket)
       else this.#acceptTls(socket, context)
     })
   }
 
-  get openConnections(): number {
-    return this.#connections.size
-  }
-
-  /** Connections accepted since the start. */
-  get connections(): number {
-    return this.#nextConnection
-  }
-
-  /** Requests since the start or the last `restart()`. */
-  get requests(): number {
-    return this.#nextRequest
-  }
-
-  /** @throws {Error} when the address cannot be listened on. */
+  /**
+   * @returns the port.
+   * @throws {Error} when the address cannot be listened on.
+   */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
@@ -63,12 +55,6 @@ export class SimulatorServer implements ConnectionOwner {
     })
   }
 
-  /** Forgets records and counts requests from 0 again. */
-  restart(): void {
-    this.recorder.clear()
-    this.#nextRequest = 0
-  }
-
   /** Stops listening and cuts every connection. */
   close(): Promise<void> {
     return new Promise((resolve) => {
@@ -77,28 +63,30 @@ export class SimulatorServer implements ConnectionOwner {
     })
   }
 
+  arrived(exchange: Exchange): void {
+    if (exchange.head !== undefined && !this.#responder.isRecorded(exchange.head.path)) return
+    exchange.index = this.#census.requests
+    this.#census.requests += 1
+    if (!this.#recorder.enabled) return
+    exchange.record = new RequestRecord(
+      exchange.index,
+      exchange.channel.record,
+      exchange.rawHead,
+      exchange.head,
+    )
+    this.#recorder.add(exchange.record)
+  }
+
   begin(exchange: Exchange): boolean {
-    exchange.index = this.#nextRequest
-    const { record } = exchange.channel
-    if (exchange.head?.path.startsWith('/__simulator/') !== true) {
-      this.#nextRequest += 1
-      if (this.recorder.enabled) {
-        exchange.record = new RequestRecord(exchange.index, record, exchange.rawHead, exchange.head)
-        this.recorder.add(exchange.record)
-      }
-    }
-    record.requests += 1
     return this.#responder.begin(exchange)
   }
 
   received(exchange: Exchange): void {
-    const { record, body } = exchange
-    if (record === undefined || body === undefined) return
-    record.rawBody = body.raw
-    record.bodyBytes = body.decoded
+    const { record } = exchange
+    if (record === undefined) return
     record.complete = true
     record.add('complete')
-    this.recorder.update(record)
+    this.#keepBody(exchange)
   }
 
   answer(exchange: Exchange): void {
@@ -106,48 +94,37 @@ export class SimulatorServer implements ConnectionOwner {
   }
 
   refuse(exchange: Exchange, status: number, reason: string): void {
-    if (exchange.record === undefined && this.recorder.enabled) {
-      exchange.record = new RequestRecord(
-        this.#nextRequest,
-        exchange.channel.record,
-        exchange.rawHead,
-        exchange.head,
-      )
-      this.#nextRequest += 1
-      this.recorder.add(exchange.record)
-    }
-    if (exchange.record !== undefined) {
-      exchange.record.malformed = reason
-      this.#keepPartialBody(exchange)
-    }
+    this.#census.malformed += 1
+    if (exchange.record !== undefined) exchange.record.malformed = reason
+    this.#keepBody(exchange)
     this.#responder.refuse(exchange, status, reason)
   }
 
   closed(connection: Connection, exchange: Exchange | undefined): void {
     this.#connections.delete(connection)
-    if (exchange?.record?.complete === false) this.#keepPartialBody(exchange)
-    else if (exchange?.record !== undefined) this.recorder.update(exchange.record)
+    this.#census.openConnections -= 1
+    if (exchange !== undefined) this.#keepBody(exchange)
   }
 
-  #keepPartialBody({ record, body }: Exchange): void {
+  #keepBody({ record, body }: Exchange): void {
     if (record === undefined) return
-    record.rawBody = body?.raw ?? record.rawBody
-    record.bodyBytes = body?.decoded ?? record.bodyBytes
-    this.recorder.update(record)
+    if (body !== undefined && !record.settled) {
+      record.rawBody = body.raw
+      record.bodyBytes = body.chunked ? body.decoded : record.rawBody
+      record.settled = record.complete
+    }
+    this.#recorder.update(record)
   }
 
   #accept(socket: net.Socket, transport: net.Socket): void {
-    const record = new ConnectionRecord(this.#nextConnection, transport.remotePort ?? 0)
-    this.#nextConnection += 1
+    const record = new ConnectionRecord(this.#census.connections, transport.remotePort ?? 0)
+    this.#census.connections += 1
+    this.#census.openConnections += 1
     this.#connections.add(new Connection(socket, transport, record, this))
   }
 
-  #acceptTls(transport: net.Socket, context: tls.SecureContext): void {
-    const socket = new tls.TLSSocket(transport, {
-      isServer: true,
-      secureContext: context,
-      ALPNProtocols: ['http/1.1'],
-    })
-    this.#accept(socket, transport)
+  #acceptTls(transport: net.Socket, secureContext: tls.SecureContext): void {
+    const options = { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] }
+    this.#accept(new tls.TLSSocket(transport, options), transport)
   }
 }

@@ -2,7 +2,7 @@ import type { CompleteAnswer, Frame } from '../formats/answer.ts'
 import type { WireFormat } from '../formats/wire-format.ts'
 import type { BreakPoint, Fault } from '../faults/fault.ts'
 import { encodePieces } from './encode.ts'
-import type { SpoiltStream } from './spoil-answer.ts'
+import type { SpoiltAnswer, SpoiltStream } from './spoil-answer.ts'
 import { malformedEvent, quirkFrames } from './stream-quirks.ts'
 
 /** Bytes that are written together. */
@@ -142,7 +142,7 @@ async function planStream(
 
 /** Lays out the body that the fault asks for. */
 export function planBody(
-  answer: CompleteAnswer | SpoiltStream,
+  answer: SpoiltAnswer,
   fault: Fault,
   format: WireFormat,
 ): Promise<BodyPlan> {

@@ -2,60 +2,60 @@ import type { Answer } from '../formats/answer.ts'
 import type { WireFormat } from '../formats/wire-format.ts'
 import type { BreakKind, Fault } from '../faults/fault.ts'
 import type { Exchange } from '../wire/exchange.ts'
+import type { HeaderPair } from '../wire/request-head.ts'
 import { planBody } from './body-plan.ts'
 import type { BodyPlan } from './body-plan.ts'
 import { faultyHead, informationalHeads } from './faulted-head.ts'
 import type { Framing } from './head.ts'
 import { spoilAnswer, streamProblem } from './spoil-answer.ts'
-import type { SpoiltStream } from './spoil-answer.ts'
-import type { CompleteAnswer } from '../formats/answer.ts'
+import type { SpoiltAnswer } from './spoil-answer.ts'
+import { Stops } from './stops.ts'
 
-const SECOND_RESPONSE =
-  'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 33\r\n\r\n{"id":"the answer of nobody\'s"}\r\n'
-const ENDLESS_FRAME_BYTES = 16_384
+const SECOND_BODY = '{"id":"an answer that nobody asked for"}'
+const SECOND_RESPONSE = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${SECOND_BODY.length}\r\n\r\n${SECOND_BODY}`
+const ENDLESS_PIECE_BYTES = 16_384
 const ENDLESS_TICK_MS = 10
 
 /** What the delivery of a faulty answer needs to know. */
 export interface FaultyDelivery {
   readonly exchange: Exchange
   readonly answer: Answer
+  /** Fields beside those of the answer. */
+  readonly fields: readonly HeaderPair[]
   readonly fault: Fault
   readonly format: WireFormat
   /** 0 = unpaced. */
   readonly tokenIntervalMs: number
 }
 
-type Spoilt = CompleteAnswer | SpoiltStream
-
-/** Sends one answer with everything that its fault asks for. Slow and exact, unlike `plain.ts`. */
+/** Sends one answer with everything that its fault asks for: slow and exact, unlike `plain.ts`. */
 class FaultyAnswer {
   readonly #exchange: Exchange
   readonly #fault: Fault
   readonly #format: WireFormat
-  readonly #answer: Spoilt
+  readonly #fields: readonly HeaderPair[]
+  readonly #answer: SpoiltAnswer
   readonly #tokenIntervalMs: number
   #chunked = false
   #keepAlive = false
 
-  constructor({ exchange, answer, fault, format, tokenIntervalMs }: FaultyDelivery) {
+  constructor({ exchange, answer, fields, fault, format, tokenIntervalMs }: FaultyDelivery) {
     this.#exchange = exchange
-    // An error inside a complete answer is its body, not a place where it breaks off.
-    this.#fault =
-      fault.break?.how === 'error' && answer.kind === 'complete'
-        ? { ...fault, break: undefined }
-        : fault
     this.#format = format
+    this.#fields = fields
     this.#answer = spoilAnswer(answer, fault, format)
+    // An error inside a complete answer is its body, not a place where it breaks off.
+    const isBody = fault.break?.how === 'error' && this.#answer.kind === 'complete'
+    this.#fault = isBody ? { ...fault, break: undefined } : fault
     this.#tokenIntervalMs = tokenIntervalMs
   }
 
   async send(): Promise<void> {
     const fault = this.#fault
     const exchange = this.#exchange
-    if (fault.noRead === true) exchange.channel.stopReading()
     exchange.channel.onReuse = fault.closeOnReuse
     exchange.channel.idleCloseMs = fault.idleCloseMs
-    if (await this.#stopBeforeHeaders()) return
+    if (await this.#stopsBeforeHeaders()) return
     if (fault.raw !== undefined) {
       await this.#write(Buffer.from(fault.raw, 'base64'))
       exchange.finish(false)
@@ -63,100 +63,97 @@ class FaultyAnswer {
     }
     const plan = await planBody(this.#answer, fault, this.#format)
     await this.#writeHead(plan)
+    if (!this.#hasBody()) {
+      exchange.finish(this.#keepAlive)
+      return
+    }
     if (fault.endless !== undefined) await this.#writeEndless(fault.endless)
-    if (exchange.head?.method !== 'HEAD' && (await this.#writeBody(plan))) return
-    await this.#end()
+    if (await this.#writeBody(plan)) await this.#end()
   }
 
   /** @returns true when the answer is over without a byte. */
-  async #stopBeforeHeaders(): Promise<boolean> {
+  async #stopsBeforeHeaders(): Promise<boolean> {
     const { pause, break: end } = this.#fault
     if (pause?.at === 'before-headers') await this.#exchange.sleep(pause.forMs)
-    if (end?.at === 'before-headers') {
-      await this.#breakOff(end.how)
-      return true
-    }
-    return this.#exchange.gone
+    if (this.#exchange.gone) return true
+    if (end?.at !== 'before-headers') return false
+    await this.#breakOff(end.how)
+    return true
   }
 
   async #writeHead(plan: BodyPlan): Promise<void> {
     const { head, record } = this.#exchange
     const fault = this.#fault
+    const { status } = this.#answer
     const version = head?.version ?? '1.1'
     const framing = this.#framing(plan, version)
     this.#chunked = framing.kind === 'chunked'
     this.#keepAlive =
-      head?.keepAlive === true && framing.kind !== 'close' && fault.connection === undefined
-    if (fault.declaredLength?.startsWith('+') === true) this.#keepAlive = false
-    if (record !== undefined) record.status = this.#answer.status
+      head?.keepAlive === true &&
+      framing.kind !== 'close' &&
+      fault.connection === undefined &&
+      // The client waits for bytes that will not come; only FIN tells it so.
+      fault.declaredLength?.startsWith('+') !== true
+    if (record !== undefined) record.status = status
     const informational = informationalHeads(fault)
     if (informational !== '') await this.#write(Buffer.from(informational, 'latin1'))
-    const { status, headers } = this.#answer
-    const text = faultyHead(
-      { status, headers, framing, keepAlive: this.#keepAlive, version },
-      fault,
-    )
-    await this.#write(Buffer.from(text, 'latin1'))
+    const headers = [...this.#answer.headers, ...this.#fields]
+    const lines = { status, headers, framing, keepAlive: this.#keepAlive, version }
+    await this.#write(Buffer.from(faultyHead(lines, fault), 'latin1'))
+  }
+
+  #hasBody(): boolean {
+    const { status } = this.#answer
+    return this.#exchange.head?.method !== 'HEAD' && status !== 204 && status !== 304
   }
 
   #framing(plan: BodyPlan, version: '1.0' | '1.1'): Framing {
-    const fault = this.#fault
-    const natural =
-      this.#answer.kind === 'complete' && fault.endless === undefined
-        ? 'length'
-        : version === '1.1'
-          ? 'chunked'
-          : 'close'
-    const kind = fault.framing ?? natural
+    const { framing, endless, declaredLength, break: end } = this.#fault
+    const whole = this.#answer.kind === 'complete' && endless === undefined
+    const kind = framing ?? (whole ? 'length' : version === '1.1' ? 'chunked' : 'close')
     if (kind !== 'length') return { kind }
-    const end = fault.break?.how === 'end' ? plan.offsetOf(fault.break.at) : plan.totalBytes
-    const declared = fault.declaredLength
-    if (declared === undefined) return { kind, bytes: end }
-    return { kind, bytes: /^[+-]/.test(declared) ? Math.max(0, end + Number(declared)) : declared }
+    const bytes = end?.how === 'end' ? plan.offsetOf(end.at) : plan.totalBytes
+    if (declaredLength === undefined) return { kind, bytes }
+    if (!/^[+-]/.test(declaredLength)) return { kind, bytes: declaredLength }
+    return { kind, bytes: Math.max(0, bytes + Number(declaredLength)) }
   }
 
-  /** @returns true when the answer is over. */
+  /** @returns true when the framing is to be ended in order. */
   async #writeBody(plan: BodyPlan): Promise<boolean> {
-    const { pause, break: end } = this.#fault
-    const pauseAt =
-      pause === undefined || pause.at === 'before-headers' ? Infinity : plan.offsetOf(pause.at)
-    const endAt = end === undefined ? Infinity : plan.offsetOf(end.at)
+    const exchange = this.#exchange
+    const stops = new Stops(this.#fault, plan)
     const startMs = performance.now()
     let sent = 0
-    let paused = false
     for (const piece of plan.pieces) {
-      if (this.#tokenIntervalMs > 0 && piece.token > 0) {
-        await this.#exchange.sleep(
-          startMs + (piece.token - 1) * this.#tokenIntervalMs - performance.now(),
-        )
-      }
-      let from = 0
-      const left = plan.totalBytes - sent
-      const size = Math.min(piece.bytes.length, left)
-      for (;;) {
-        if (this.#exchange.gone) return true
-        if (!paused && pause !== undefined && sent >= pauseAt) {
-          paused = true
-          await this.#exchange.sleep(pause.forMs)
-        }
-        if (end !== undefined && sent >= endAt) {
-          await this.#breakOff(end.how)
-          return end.how !== 'end' && end.how !== 'error'
-        }
-        if (from >= size) break
-        const stop = Math.min(
-          size,
-          from + Math.max(1, Math.min(endAt, paused ? Infinity : pauseAt) - sent),
-        )
-        await this.#writePiece(piece.bytes.subarray(from, stop))
-        sent += stop - from
-        from = stop
-      }
       if (sent >= plan.totalBytes) break
+      const size = Math.min(piece.bytes.length, plan.totalBytes - sent)
+      for (let from = 0; from < size;) {
+        const how = await this.#stop(stops, sent)
+        if (how !== undefined) return how === 'end'
+        if (from === 0 && piece.token > 1 && this.#tokenIntervalMs > 0) {
+          const dueMs = startMs + (piece.token - 1) * this.#tokenIntervalMs
+          await exchange.sleep(dueMs - performance.now())
+        }
+        if (exchange.gone) return false
+        const to = Math.min(size, from + stops.next() - sent)
+        await this.#writePiece(piece.bytes.subarray(from, to))
+        sent += to - from
+        from = to
+      }
     }
-    if (end === undefined || sent < endAt) return false
-    await this.#breakOff(end.how)
-    return end.how !== 'end' && end.how !== 'error'
+    const how = await this.#stop(stops, sent)
+    return how === undefined ? !exchange.gone : how === 'end'
+  }
+
+  /** @returns how the answer broke off, if it did: `end` = the framing is still to be ended. */
+  async #stop(stops: Stops, sent: number): Promise<BreakKind | undefined> {
+    for (let stop = stops.take(sent); stop !== undefined; stop = stops.take(sent)) {
+      if (stop.pauseMs !== undefined) await this.#exchange.sleep(stop.pauseMs)
+      if (stop.how === undefined) continue
+      await this.#breakOff(stop.how)
+      return stop.how === 'error' ? 'end' : stop.how
+    }
+    return undefined
   }
 
   async #breakOff(how: BreakKind): Promise<void> {
@@ -164,48 +161,44 @@ class FaultyAnswer {
     if (how === 'reset') exchange.reset()
     else if (how === 'close') exchange.finish(false)
     else if (how === 'hang') await exchange.silence()
-    else if (how === 'error' && this.#answer.kind === 'frames') {
+    else if (how === 'error') {
       await this.#writePiece(Buffer.from(this.#format.errorFrame(streamProblem(this.#fault)).text))
     }
   }
 
-  /** Ends the framing in order, adds what does not belong there, and lets the connection go on or not. */
+  /** Ends the framing, adds what does not belong there, and lets the connection go on or not. */
   async #end(): Promise<void> {
-    const exchange = this.#exchange
     const { extraBytes } = this.#fault
-    const socket = exchange.channel.socket
-    socket.cork()
-    if (this.#chunked) void this.#write(Buffer.from('0\r\n\r\n'))
-    if (extraBytes !== undefined)
-      void this.#write(Buffer.from(extraBytes === '' ? SECOND_RESPONSE : extraBytes))
-    socket.uncork()
-    await exchange.drained()
-    exchange.finish(this.#keepAlive)
+    const extra = extraBytes === '' ? SECOND_RESPONSE : (extraBytes ?? '')
+    await this.#write(Buffer.from(`${this.#chunked ? '0\r\n\r\n' : ''}${extra}`))
+    this.#exchange.finish(this.#keepAlive)
   }
 
   /** Sends at a rate until the time is over or the client goes. */
-  async #writeEndless(endless: NonNullable<Fault['endless']>): Promise<void> {
+  async #writeEndless({ bytesPerSecond, forMs }: NonNullable<Fault['endless']>): Promise<void> {
     const exchange = this.#exchange
-    const frame = Buffer.from(this.#format.paddingFrame(ENDLESS_FRAME_BYTES).text)
+    // Before a JSON object, white space is legal for as long as the client takes it.
+    const piece =
+      this.#answer.kind === 'frames'
+        ? Buffer.from(this.#format.paddingFrame(ENDLESS_PIECE_BYTES).text)
+        : Buffer.alloc(ENDLESS_PIECE_BYTES, ' ')
     const startMs = performance.now()
     let sent = 0
     for (;;) {
       const elapsedMs = performance.now() - startMs
-      if (exchange.gone || elapsedMs >= (endless.forMs ?? Infinity)) return
-      while (sent < (elapsedMs / 1000) * endless.bytesPerSecond && !exchange.gone) {
-        await this.#writePiece(frame)
-        sent += frame.length
+      if (exchange.gone || elapsedMs >= (forMs ?? Infinity)) return
+      while (sent < (elapsedMs / 1000) * bytesPerSecond && !exchange.gone) {
+        await this.#writePiece(piece)
+        sent += piece.length
       }
       await exchange.sleep(ENDLESS_TICK_MS)
     }
   }
 
   #writePiece(bytes: Buffer): Promise<void> {
-    if (bytes.length === 0) return Promise.resolve()
-    if (!this.#chunked) return this.#write(bytes)
-    return this.#write(
-      Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]),
-    )
+    if (!this.#chunked || bytes.length === 0) return this.#write(bytes)
+    const size = Buffer.from(`${bytes.length.toString(16)}\r\n`)
+    return this.#write(Buffer.concat([size, bytes, Buffer.from('\r\n')]))
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -221,7 +214,10 @@ class FaultyAnswer {
   }
 }
 
-/** @returns a promise that resolves when the answer is over in whatever way. */
-export function sendFaulty(delivery: FaultyDelivery): Promise<void> {
-  return new FaultyAnswer(delivery).send()
+/** Sends one answer with its fault; a failure of the simulator itself cuts the connection and warns. */
+export function sendFaulty(delivery: FaultyDelivery): void {
+  new FaultyAnswer(delivery).send().catch((error: unknown) => {
+    delivery.exchange.reset()
+    process.emitWarning(error instanceof Error ? error : String(error))
+  })
 }

@@ -1,27 +1,37 @@
 import type { CompleteAnswer, Frame, StreamAnswer } from '../formats/answer.ts'
 import type { Exchange } from '../wire/exchange.ts'
+import type { HeaderPair } from '../wire/request-head.ts'
 import { fieldLines, framingLines, statusLine } from './head.ts'
 import type { Framing } from './head.ts'
 
 /** Bytes of events gathered for one write when nothing paces the stream. */
 const GATHER_BYTES = 16_384
 
-/** Writes a complete answer without faults, in one piece. */
-export function sendComplete(exchange: Exchange, answer: CompleteAnswer): void {
-  const { head } = exchange
-  if (head === undefined) return
-  const bytes =
-    typeof answer.body === 'string' ? Buffer.byteLength(answer.body) : answer.body.length
-  const lines = framingLines({ kind: 'length', bytes }, head.keepAlive, head.version)
-  const text = `${statusLine(answer.status)}${fieldLines(answer.headers)}${lines}\r\n`
-  if (exchange.record !== undefined) exchange.record.status = answer.status
-  if (head.method === 'HEAD') exchange.write(text, 'latin1')
-  else if (typeof answer.body === 'string') exchange.write(text + answer.body)
+/**
+ * Writes a complete answer without faults, in one piece.
+ *
+ * @param close whether the connection ends with it, whatever the client wants.
+ */
+export function sendComplete(
+  exchange: Exchange,
+  answer: CompleteAnswer,
+  fields: readonly HeaderPair[],
+  close = false,
+): void {
+  const { head, record } = exchange
+  const { status, headers, body } = answer
+  const keepAlive = !close && head?.keepAlive === true
+  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  const framing = framingLines({ kind: 'length', bytes }, keepAlive, head?.version ?? '1.1')
+  const text = `${statusLine(status)}${fieldLines(headers)}${fieldLines(fields)}${framing}\r\n`
+  if (record !== undefined) record.status = status
+  if (head?.method === 'HEAD') exchange.write(text, 'latin1')
+  else if (typeof body === 'string') exchange.write(text + body)
   else {
     exchange.write(text, 'latin1')
-    exchange.write(answer.body)
+    exchange.write(body)
   }
-  exchange.finish(head.keepAlive)
+  exchange.finish(keepAlive)
 }
 
 /** Writes a stream without faults: the first token at once, the others at their times. */
@@ -38,7 +48,12 @@ export class PlainStream {
   /** A token whose time has not come. */
   #held: Frame | undefined
 
-  constructor(exchange: Exchange, answer: StreamAnswer, tokenIntervalMs: number) {
+  constructor(
+    exchange: Exchange,
+    answer: StreamAnswer,
+    fields: readonly HeaderPair[],
+    tokenIntervalMs: number,
+  ) {
     const version = exchange.head?.version ?? '1.1'
     this.#exchange = exchange
     this.#frames = answer.frames
@@ -46,7 +61,7 @@ export class PlainStream {
     this.#keepAlive = exchange.head?.keepAlive === true && this.#chunked
     this.#tokenIntervalMs = tokenIntervalMs
     const framing: Framing = { kind: this.#chunked ? 'chunked' : 'close' }
-    this.#head = `${statusLine(answer.status)}${fieldLines(answer.headers)}${framingLines(framing, this.#keepAlive, version)}\r\n`
+    this.#head = `${statusLine(answer.status)}${fieldLines(answer.headers)}${fieldLines(fields)}${framingLines(framing, this.#keepAlive, version)}\r\n`
     if (exchange.record !== undefined) exchange.record.status = answer.status
   }
 

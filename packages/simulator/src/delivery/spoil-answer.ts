@@ -23,6 +23,8 @@ export interface SpoiltStream {
   readonly frames: readonly Frame[]
 }
 
+export type SpoiltAnswer = CompleteAnswer | SpoiltStream
+
 /** The error that `error` tells of inside an answer. */
 export function streamProblem(fault: Fault): Problem {
   const { code = 'server_error', message = 'Simulated failure in the middle of an answer.' } =
@@ -67,41 +69,22 @@ function cutBody(answer: CompleteAnswer): CompleteAnswer {
 }
 
 /** Changes what an answer says; how it is delivered comes later. */
-export function spoilAnswer(
-  answer: Answer,
-  fault: Fault,
-  format: WireFormat,
-): CompleteAnswer | SpoiltStream {
-  const instead = replaced(answer, fault, format)
-  const status = fault.status ?? (instead ?? answer).status
-  const headers = withType((instead ?? answer).headers, fault.contentType)
-  if (instead !== undefined || answer.kind === 'complete') {
-    const complete: CompleteAnswer = {
-      kind: 'complete',
-      status,
-      headers,
-      body:
-        (instead ?? answer.kind === 'complete') && instead !== undefined
-          ? instead.body
-          : answer.kind === 'complete'
-            ? answer.body
-            : '',
-    }
+export function spoilAnswer(answer: Answer, fault: Fault, format: WireFormat): SpoiltAnswer {
+  const result = replaced(answer, fault, format) ?? answer
+  const status = fault.status ?? result.status
+  const headers = withType(result.headers, fault.contentType)
+  if (result.kind === 'complete') {
+    const complete: CompleteAnswer = { ...result, status, headers }
     return fault.invalidJson === true ? cutBody(complete) : complete
   }
   const frames: Frame[] = []
-  for (let next = answer.frames.next(); next.done !== true; next = answer.frames.next())
-    frames.push(next.value)
-  return {
-    kind: 'frames',
-    status,
-    headers,
-    frames: fault.invalidJson === true ? frames.map(cutFrame) : frames,
+  for (let next = result.frames.next(); next.done !== true; next = result.frames.next()) {
+    frames.push(fault.invalidJson === true ? cutFrame(next.value) : next.value)
   }
+  return { kind: 'frames', status, headers, frames }
 }
 
 function cutFrame(frame: Frame): Frame {
-  return frame.kind === 'terminal'
-    ? frame
-    : { ...frame, text: `${frame.text.slice(0, Math.floor(frame.text.length / 2))}\n\n` }
+  if (frame.kind === 'terminal') return frame
+  return { ...frame, text: `${frame.text.slice(0, Math.floor(frame.text.length / 2))}\n\n` }
 }

@@ -85,8 +85,8 @@ export interface Fault {
 
   /** Answer as soon as the head is there, the body unread. */
   readonly early?: boolean | undefined
-  /** Read the head, never the body. */
-  readonly noRead?: boolean | undefined
+  /** Read the head, and the body only after so long; `Infinity` = never, and then there is no answer. */
+  readonly noReadMs?: number | undefined
   /** Before anything is written, in addition to the latency. */
   readonly delayMs?: number | undefined
   /** Instead of the simulator's. */

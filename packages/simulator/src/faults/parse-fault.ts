@@ -128,10 +128,8 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['early', (fault) => void (fault.early = true)],
   [
     'no-read',
-    (fault) => {
-      fault.noRead = true
-      fault.break ??= { at: 'before-headers', how: 'hang' }
-    },
+    (fault, value, key) =>
+      void (fault.noReadMs = value === '' ? Infinity : parseDurationMs(value, key)),
   ],
   ['delay', required((fault, value, key) => void (fault.delayMs = parseDurationMs(value, key)))],
   [

@@ -44,7 +44,7 @@ export interface ChosenFault {
 
 /** Whether the fault is applied at the head of a request, before its body is there. */
 export function isEarly(fault: Fault): boolean {
-  return fault.early === true || fault.noRead === true
+  return fault.early === true || fault.noReadMs !== undefined
 }
 
 type Test = (subject: RuleSubject) => boolean
@@ -145,6 +145,11 @@ export class RuleSet {
     const compiled = rules.map((rule, index) => new CompiledRule(rule, seed + index))
     this.#early = compiled.filter((rule) => rule.early)
     this.#rules = compiled.filter((rule) => !rule.early)
+  }
+
+  /** Whether some rule answers before the body is there. */
+  get hasEarly(): boolean {
+    return this.#early.length > 0
   }
 
   /**

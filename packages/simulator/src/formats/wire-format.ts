@@ -32,6 +32,14 @@ export interface AnswerContext {
   readonly usageFault: UsageFault | undefined
 }
 
+/** What the fields of an answer depend on. */
+export interface FieldContext {
+  readonly index: number
+  readonly seed: number
+  /** How long the answer, or its first token, was made to take. */
+  readonly latencyMs: number
+}
+
 /** A problem in the terms that every provider has in some shape. */
 export interface Problem {
   readonly status: number
@@ -51,6 +59,8 @@ export interface WireFormat {
   answer(request: FormatRequest, context: AnswerContext): Answer
   /** An error in this format's own shape. */
   error(problem: Problem): CompleteAnswer
+  /** Fields that this provider sends with every answer, good or bad. */
+  fields(context: FieldContext): readonly HeaderPair[]
   /** The event that tells of an error inside a stream. */
   errorFrame(problem: Problem): Frame
   /** A well-formed event with about so many bytes of text, for floods. */

@@ -90,6 +90,8 @@ export class RequestRecord implements RecordedRequest {
   bodyBytes: Buffer = EMPTY
   malformed: string | undefined
   complete = false
+  /** The body fields are final. */
+  settled = false
   fault: string | undefined
   status: number | undefined
   readonly #connection: ConnectionRecord

@@ -10,7 +10,9 @@ import type { RequestHead } from './request-head.ts'
 /** What the connection asks of the server that owns it. */
 export interface ConnectionOwner {
   readonly maxBodyBytes: number
-  /** A head is complete. @returns true when the request is answered now, without its body. */
+  /** A head is complete, or so broken that there is none: count and record it. */
+  arrived(exchange: Exchange): void
+  /** @returns true when the request is answered now, without its body. */
   begin(exchange: Exchange): boolean
   /** The body is complete. */
   received(exchange: Exchange): void
@@ -48,6 +50,8 @@ export class Connection implements Channel {
   #busy = false
   #ended = false
   #idleTimer: NodeJS.Timeout | undefined
+  #lingerTimer: NodeJS.Timeout | undefined
+  #readTimer: NodeJS.Timeout | undefined
   onReuse: 'reset' | 'fin' | undefined
   idleCloseMs: number | undefined
 
@@ -74,9 +78,10 @@ export class Connection implements Channel {
     if (this.#ended || this.socket.destroyed) return
     this.#ended = true
     this.note('server', 'fin')
-    this.socket.end()
-    // A client that never closes its side must not hold the descriptor.
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
+    this.socket.end(() => {
+      // A client that never closes its side must not hold the descriptor.
+      this.#lingerTimer = setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
+    })
   }
 
   /** Notes a side's closing in the records of the connection and of the request it concerns. */
@@ -86,8 +91,9 @@ export class Connection implements Channel {
     this.#exchange?.record?.add(type)
   }
 
-  stopReading(): void {
+  stopReading(forMs: number): void {
     this.socket.pause()
+    if (forMs !== Infinity) this.#readTimer = setTimeout(() => this.socket.resume(), forMs)
   }
 
   answered(): void {
@@ -137,16 +143,21 @@ export class Connection implements Channel {
     const end = this.#pending.indexOf(HEAD_END, Math.max(0, this.#scanned - 3))
     if (end < 0) {
       this.#scanned = this.#pending.length
-      if (this.#scanned > MAX_HEAD_BYTES)
-        throw new MalformedRequest('request head longer than 1 MiB')
-      return false
+      if (this.#scanned <= MAX_HEAD_BYTES) return false
+      this.#begin(undefined, this.#pending)
+      throw new MalformedRequest('request head longer than 1 MiB')
     }
-    const raw = this.#pending.subarray(0, end + 4)
-    this.#pending = this.#pending.subarray(end + 4)
+    const raw = this.#pending.subarray(0, end + HEAD_END.length)
+    this.#pending = this.#pending.subarray(raw.length)
     this.#scanned = 0
+    this.#beginRequest(raw)
+    return true
+  }
+
+  #beginRequest(raw: Buffer): void {
     let head: RequestHead
     try {
-      head = parseRequestHead(raw.toString('latin1', 0, end))
+      head = parseRequestHead(raw.toString('latin1', 0, raw.length - HEAD_END.length))
     } catch (error) {
       this.#begin(undefined, raw)
       throw error
@@ -155,17 +166,24 @@ export class Connection implements Channel {
     const body = new RequestBody(head.body, this.#owner.maxBodyBytes)
     this.#body = body
     exchange.body = body
-    this.#busy = true
+    if (this.onReuse !== undefined) {
+      if (this.onReuse === 'reset') this.reset()
+      else this.fin()
+      return
+    }
     const early = this.#owner.begin(exchange)
-    if (!early && head.expectsContinue && !body.done)
+    if (!early && head.expectsContinue && !body.done) {
       this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+    }
     if (body.done) this.#bodyDone(exchange)
-    return true
   }
 
   #begin(head: RequestHead | undefined, raw: Buffer): Exchange {
     const exchange = new Exchange(this, head, raw)
     this.#exchange = exchange
+    this.#busy = true
+    this.#owner.arrived(exchange)
+    this.record.requests += 1
     return exchange
   }
 
@@ -183,9 +201,9 @@ export class Connection implements Channel {
 
   #refuse(error: unknown): void {
     if (!(error instanceof MalformedRequest) && !(error instanceof BodyTooLarge)) throw error
-    const exchange = this.#exchange ?? this.#begin(undefined, this.#pending)
+    const exchange = this.#exchange
     this.#pending = EMPTY
-    if (exchange.started) this.fin()
+    if (exchange === undefined || exchange.started) this.fin()
     else this.#owner.refuse(exchange, error instanceof BodyTooLarge ? 413 : 400, error.message)
   }
 
@@ -204,6 +222,8 @@ export class Connection implements Channel {
 
   #closed(): void {
     clearTimeout(this.#idleTimer)
+    clearTimeout(this.#lingerTimer)
+    clearTimeout(this.#readTimer)
     this.record.close()
     this.#exchange?.record?.add('closed')
     this.#exchange?.leave()

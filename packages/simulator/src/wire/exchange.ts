@@ -18,8 +18,8 @@ export interface Channel {
   fin(): void
   /** Sends RST; what is buffered is lost. */
   reset(): void
-  /** Stops reading the request for good: the client's writes back up. */
-  stopReading(): void
+  /** Stops reading for so long, `Infinity` = for good: the client's writes back up, and its leaving is not seen. */
+  stopReading(forMs: number): void
 }
 
 /** One request and its answer on a connection: the only way to write to the client. */
@@ -34,6 +34,8 @@ export class Exchange {
   index = 0
   /** Answered at the head, without waiting for the body. */
   early = false
+  /** A fault applies to it. */
+  faulted = false
   #started = false
   #finished = false
   #gone = false

@@ -9,7 +9,7 @@ type ChunkState = 'size' | 'data' | 'data-end' | 'trailer'
 
 /** Takes a request body off the wire: the bytes as sent and the bytes that they mean. */
 export class RequestBody {
-  readonly #chunked: boolean
+  readonly chunked: boolean
   readonly #maxBytes: number
   readonly #raw: Buffer[] = []
   readonly #decoded: Buffer[] = []
@@ -22,10 +22,10 @@ export class RequestBody {
 
   /** @param maxBytes more decoded bytes than this are refused. */
   constructor(kind: RequestHead['body'], maxBytes: number) {
-    this.#chunked = kind.kind === 'chunked'
+    this.chunked = kind.kind === 'chunked'
     this.#maxBytes = maxBytes
     this.#missing = kind.kind === 'length' ? kind.bytes : 0
-    this.#done = !this.#chunked && this.#missing === 0
+    this.#done = !this.chunked && this.#missing === 0
     if (this.#missing > maxBytes) throw new BodyTooLarge(maxBytes)
   }
 
@@ -49,7 +49,7 @@ export class RequestBody {
    * @throws {BodyTooLarge}
    */
   push(bytes: Buffer, offset: number): number {
-    const end = this.#chunked ? this.#pushChunked(bytes, offset) : this.#pushLength(bytes, offset)
+    const end = this.chunked ? this.#pushChunked(bytes, offset) : this.#pushLength(bytes, offset)
     if (end > offset) this.#raw.push(bytes.subarray(offset, end))
     return end - offset
   }

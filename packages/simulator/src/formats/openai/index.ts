@@ -1,4 +1,5 @@
 import { headerValue } from '../../wire/request-head.ts'
+import type { HeaderPair } from '../../wire/request-head.ts'
 import type { Answer } from '../answer.ts'
 import type { AnswerContext, FormatRequest, WireFormat } from '../wire-format.ts'
 import { answerChat } from './chat-answer.ts'
@@ -9,6 +10,15 @@ import { errorAnswer, errorFrame, ProblemError } from './errors.ts'
 import { isObject } from './fields.ts'
 import { listModels, readModel, unknownModel } from './models.ts'
 
+/** Made up, and the same for everybody: the simulator limits nobody unless a fault says so. */
+const RATE_LIMIT_FIELDS: readonly HeaderPair[] = [
+  ['x-ratelimit-limit-requests', '10000'],
+  ['x-ratelimit-limit-tokens', '2000000'],
+  ['x-ratelimit-remaining-requests', '9999'],
+  ['x-ratelimit-remaining-tokens', '1999000'],
+  ['x-ratelimit-reset-requests', '6ms'],
+  ['x-ratelimit-reset-tokens', '30ms'],
+]
 const MODELS = '/v1/models'
 
 function requireKey(request: FormatRequest, context: AnswerContext): void {
@@ -102,6 +112,12 @@ export const openai: WireFormat = {
     }
   },
   error: errorAnswer,
+  fields: ({ index, seed, latencyMs }) => [
+    ['x-request-id', `req_sim${seed.toString(36)}x${index.toString(36)}`],
+    ['openai-processing-ms', Math.round(latencyMs).toString()],
+    ['openai-version', '2020-10-01'],
+    ...RATE_LIMIT_FIELDS,
+  ],
   errorFrame,
   paddingFrame,
 }
