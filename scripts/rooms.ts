@@ -6,6 +6,7 @@ export const ROOMS = [
   'errors',
   'http',
   'redis',
+  'regex',
   'config',
   'observe',
   'router',

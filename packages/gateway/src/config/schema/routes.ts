@@ -3,7 +3,7 @@ import * as field from '../fields.ts'
 import { entityName, isIpOrCidr, pathCharacters, type TextRule } from '../field-formats.ts'
 import { isHostname } from '../field-formats.ts'
 import { normalisePath } from '../normalise-path.ts'
-import { judgeRoutePattern } from '../pattern-safety.ts'
+import { judgeHeaderValue, judgeRoutePattern } from '../pattern-safety.ts'
 import { commonFields, defineCollection } from './collection.ts'
 import { PROTOCOLS } from './services.ts'
 
@@ -142,7 +142,7 @@ export const routes = defineCollection({
       hosts: field.optional(field.array(field.text(routeHost))),
       paths: field.optional(field.array(field.text(routePath))),
       methods: field.optional(field.set(field.httpMethod())),
-      headers: field.optional(field.map(field.array(field.string()), headerRule)),
+      headers: field.optional(field.map(field.array(field.text(judgeHeaderValue)), headerRule)),
       snis: field.optional(field.set(field.text(sni))),
       sources: field.optional(field.array(cidrPort())),
       destinations: field.optional(field.array(cidrPort())),
