@@ -16,7 +16,9 @@ export function printBanner(terminal: Terminal, gateway: Gateway, demo: Demo | u
     terminal.line()
     return
   }
-  terminal.line(`  demo     proxying to ${demo.upstream.label}; key-auth, rate limit, cache and metrics are on`)
+  terminal.line(
+    `  demo     proxying to ${demo.upstream.label}; key-auth, rate limit, cache and metrics are on`,
+  )
   terminal.line()
   terminal.line(terminal.bold('Your key'))
   terminal.line(demo.key)
@@ -27,7 +29,9 @@ export function printBanner(terminal: Terminal, gateway: Gateway, demo: Demo | u
   terminal.line(terminal.bold('The same, streamed'))
   terminal.line(demoCurl(demo.upstream, proxy, demo.key, true))
   terminal.line()
-  terminal.line(terminal.dim('Ctrl-C stops it. Your own configuration: pratu start --config kong.yml'))
+  terminal.line(
+    terminal.dim('Ctrl-C stops it. Your own configuration: pratu start --config kong.yml'),
+  )
   terminal.line()
 }
 

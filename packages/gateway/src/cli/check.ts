@@ -23,9 +23,14 @@ export function checkCommand(): Command {
   return new Command('check')
     .description('validate a configuration and say what could be better')
     .argument('<path>', 'a file, or a folder whose files are merged')
-    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'),
+    )
     .option('--no-advice', 'only errors and warnings')
-    .addHelpText('after', '\nExits with 1 when there is an error, with 0 otherwise: warnings and advice do not fail.')
+    .addHelpText(
+      'after',
+      '\nExits with 1 when there is an error, with 0 otherwise: warnings and advice do not fail.',
+    )
     .action(async (path: string, options: CheckOptions) => {
       process.exitCode = await check(path, options)
     })
@@ -50,7 +55,13 @@ async function check(path: string, { format, advice }: CheckOptions): Promise<nu
     diagnostics.filter((diagnostic) => diagnostic.severity === severity).length
   const errors = count('error')
   if (format === 'json') {
-    const body = { ok: errors === 0, errors, warnings: count('warning'), advice: count('advice'), diagnostics }
+    const body = {
+      ok: errors === 0,
+      errors,
+      warnings: count('warning'),
+      advice: count('advice'),
+      diagnostics,
+    }
     process.stdout.write(`${JSON.stringify(body, undefined, 2)}\n`)
   } else {
     printText(diagnostics, errors)
@@ -60,9 +71,11 @@ async function check(path: string, { format, advice }: CheckOptions): Promise<nu
 
 function printText(diagnostics: readonly Diagnostic[], errors: number): void {
   const terminal = createTerminal(process.stdout, process.env)
-  if (diagnostics.length > 0) terminal.line(renderDiagnostics(diagnostics, { colour: terminal.colour }))
+  if (diagnostics.length > 0)
+    terminal.line(renderDiagnostics(diagnostics, { colour: terminal.colour }))
   const rest = diagnostics.length - errors
-  if (errors > 0) terminal.line(terminal.red(`${plural(errors, 'error')}: the configuration is not valid`))
+  if (errors > 0)
+    terminal.line(terminal.red(`${plural(errors, 'error')}: the configuration is not valid`))
   else if (rest > 0) terminal.line(terminal.green(`valid, with ${plural(rest, 'remark')}`))
   else terminal.line(terminal.green('valid'))
 }

@@ -22,7 +22,9 @@ export function keysCommand(): Command {
       terminal.line(`${terminal.bold('key')}         ${key}`)
       terminal.line(`${terminal.bold('key_sha256')}  ${keySha256}`)
       terminal.line()
-      terminal.line(terminal.dim('Give the key to the client. The configuration needs only the hash:'))
+      terminal.line(
+        terminal.dim('Give the key to the client. The configuration needs only the hash:'),
+      )
       terminal.line()
       terminal.line('consumers:')
       terminal.line(`- username: ${consumer}`)
@@ -30,7 +32,9 @@ export function keysCommand(): Command {
       terminal.line(`  - key_sha256: ${keySha256}`)
       terminal.line()
       terminal.line(
-        terminal.dim('To rotate, list the new hash beside the old one, move the clients, drop the old one.'),
+        terminal.dim(
+          'To rotate, list the new hash beside the old one, move the clients, drop the old one.',
+        ),
       )
     })
   return keys

@@ -20,7 +20,9 @@ Settings also come from the environment (PRATU_*, and KONG_* with Kong's meaning
 /** @param argv as `process.argv`. Sets the exit code; ends the process only where a command says so. */
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('pratu')
-    .description("An AI API gateway: Kong's configuration, exact limits, honest streaming, metered.")
+    .description(
+      "An AI API gateway: Kong's configuration, exact limits, honest streaming, metered.",
+    )
     .version(PRATU_VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')

@@ -6,7 +6,12 @@ import {
   renderDiagnostics,
   type NodeSettings,
 } from '../config/index.ts'
-import { bindToProcess, ConfigurationRefused, PluginModuleError, startGateway } from '../runtime/index.ts'
+import {
+  bindToProcess,
+  ConfigurationRefused,
+  PluginModuleError,
+  startGateway,
+} from '../runtime/index.ts'
 import { printBanner } from './banner.ts'
 import { startDemo, type Demo } from './demo-mode.ts'
 import { createTerminal } from './terminal.ts'
@@ -24,7 +29,10 @@ interface StartFlags {
 export function startCommand(): Command {
   return new Command('start')
     .description('serve a configuration; without one, a demo with everything on')
-    .option('-c, --config <path>', 'declarative configuration: a file, or a folder whose files are merged')
+    .option(
+      '-c, --config <path>',
+      'declarative configuration: a file, or a folder whose files are merged',
+    )
     .option('-p, --port <port>', 'proxy port (8000)')
     .option('--host <address>', 'address of the proxy port (0.0.0.0; the demo: 127.0.0.1)')
     .option('--admin-port <port>', 'port of metrics, status and Admin API (8080)')
@@ -38,7 +46,10 @@ export function startCommand(): Command {
         'fatal',
       ]),
     )
-    .addHelpText('after', '\nSignals: SIGTERM drains, SIGINT drains faster, a second one exits, SIGHUP reloads.')
+    .addHelpText(
+      'after',
+      '\nSignals: SIGTERM drains, SIGINT drains faster, a second one exits, SIGHUP reloads.',
+    )
     .action(async (flags: StartFlags) => {
       const code = await start(flags)
       if (code !== 0) process.exit(code)
