@@ -175,8 +175,9 @@ export class ChunkedDecoder {
         this.#state = 'trailer-start'
         return byte === LF ? undefined : broken('bare CR in a trailer field')
       default:
+        if (byte !== LF) return broken('bare CR at the end of the body')
         this.#state = 'done'
-        return byte === LF ? undefined : broken('bare CR at the end of the body')
+        return undefined
     }
   }
 }

@@ -239,7 +239,8 @@ export class Connection implements BodyWire, ResponseHost {
       }
       case 'lingering':
         this.#lingeredBytes += chunk.length
-        if (this.#lingeredBytes > this.#hub.lingerBytes) this.destroy()
+        // Enough: the client may read its answer until the deadline, but we take no more.
+        if (this.#lingeredBytes > this.#hub.lingerBytes) this.#socket.pause()
         return
       case 'closed':
         return

@@ -61,7 +61,10 @@ export function renderHead(
       case 10: {
         const lower = name.toLowerCase()
         if (lower === 'connection') {
-          if (value.toLowerCase() === 'close') keepAlive = false
+          const options = value.toLowerCase()
+          if (options === 'close') keepAlive = false
+          // With 426: which protocols would do (RFC 9110 §7.8).
+          else if (options === 'upgrade') text += 'Connection: Upgrade\r\n'
           continue
         }
         if (lower === 'keep-alive') continue

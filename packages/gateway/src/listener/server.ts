@@ -62,6 +62,7 @@ class HttpListener implements Listener, ConnectionHub {
   readonly #maxConnections: number
   readonly #tickMs: number
   #ticker: NodeJS.Timeout | undefined
+  #tickedMs = this.nowMs
   #activeRequests = 0
   #dateSecond = 0
   #onEmpty: (() => void) | undefined
@@ -227,12 +228,16 @@ class HttpListener implements Listener, ConnectionHub {
 
   #tick(): void {
     const nowMs = performance.now()
+    const late = nowMs - this.#tickedMs > 2 * this.#tickMs
+    this.#tickedMs = nowMs
     this.nowMs = nowMs
     const second = Math.floor(Date.now() / 1000)
     if (second !== this.#dateSecond) {
       this.#dateSecond = second
       this.dateLine = `Date: ${new Date(second * 1000).toUTCString()}\r\n`
     }
+    // After a stall of ours, what clients sent in time is still unread: judge them at the next tick.
+    if (late) return
     for (const connection of this.#connections) connection.tick(nowMs)
   }
 }

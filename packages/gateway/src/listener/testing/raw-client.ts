@@ -19,13 +19,16 @@ export class RawClient {
   /** RST was seen. */
   reset = false
   closed = false
-  #received: Buffer = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  /** Bytes that came, also those that were taken off as responses. */
+  totalBytes = 0
   readonly #changed: (() => void)[] = []
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk])
+      this.#chunks.push(chunk)
+      this.totalBytes += chunk.length
       this.#notify()
     })
     socket.on('end', () => {
@@ -51,11 +54,15 @@ export class RawClient {
   }
 
   get received(): Buffer {
-    return this.#received
+    const [only = Buffer.alloc(0)] = this.#chunks
+    if (this.#chunks.length < 2) return only
+    const whole = Buffer.concat(this.#chunks)
+    this.#chunks = [whole]
+    return whole
   }
 
   get text(): string {
-    return this.#received.toString('latin1')
+    return this.received.toString('latin1')
   }
 
   /** Latin-1, so that any byte can be written. */
@@ -81,11 +88,11 @@ export class RawClient {
   async response(options: { readonly isHead?: boolean } = {}): Promise<RawResponse> {
     let found: { readonly response: RawResponse; readonly end: number } | undefined
     await this.until(() => {
-      found = parseResponse(this.#received, options.isHead ?? false, this.ended || this.closed)
+      found = parseResponse(this.received, options.isHead ?? false, this.ended || this.closed)
       return found !== undefined
     })
     if (found === undefined) throw new Error('no response')
-    this.#received = this.#received.subarray(found.end)
+    this.#chunks = [this.received.subarray(found.end)]
     return found.response
   }
 

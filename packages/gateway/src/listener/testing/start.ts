@@ -48,8 +48,8 @@ export interface Started {
   }[]
   readonly defects: unknown[]
   readonly memory: MemoryBudget
-  connect(): Promise<RawClient>
-  stop(): Promise<void>
+  readonly connect: () => Promise<RawClient>
+  readonly stop: () => Promise<void>
 }
 
 export type TestOptions = Partial<Omit<ListenerOptions, 'limits' | 'memory'>> & {
