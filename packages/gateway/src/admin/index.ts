@@ -1,0 +1,12 @@
+/** The admin port and the health paths of the proxy port, as handlers that a listener calls. Knows no socket. */
+export { createAdmin, type AdminDependencies, type AdminHandler } from './admin.ts'
+export type {
+  AdminState,
+  AppliedConfiguration,
+  ConfigurationResult,
+  RefusedConfiguration,
+  WorkerState,
+} from './admin-state.ts'
+export type { GivenConfiguration } from './configuration-body.ts'
+export { createHealthHandler, HEALTH_PATHS, type HealthState } from './health.ts'
+export { toKongWire, type WireDocument, type WireEntity } from './kong-wire.ts'
