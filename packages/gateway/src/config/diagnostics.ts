@@ -30,6 +30,8 @@ export interface Diagnostic extends Position {
   readonly message: string
   /** What to write instead. */
   readonly hint?: string
+  /** Lines to put into the configuration, as YAML. */
+  readonly fix?: string
   readonly excerpt?: Excerpt
   /** The entity that the problem belongs to, secrets masked; for Kong's `flattened_errors` (kong.md §4.4). */
   readonly entity?: DiagnosedEntity
@@ -53,6 +55,8 @@ export interface Problem {
   readonly path: Path
   readonly message: string
   readonly hint?: string | undefined
+  /** Lines to put into the configuration, as YAML. */
+  readonly fix?: string | undefined
   /** Whether the name of the field is wrong, not its value. */
   readonly atKey?: boolean
   /** Where the problem is when it is in no file: the name of an environment variable. */

@@ -17,3 +17,7 @@ export {
 export type { ParseOptions } from './parse-options.ts'
 export { parseConfiguration, type ParsedConfiguration } from './parse-configuration.ts'
 export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
+export { type CgroupFacts, type CgroupRoots, readCgroup } from './cgroup.ts'
+export { type HostFacts, readHostFacts } from './node/host-facts.ts'
+export { NodeSettingsError, readNodeSettings } from './node/read-node-settings.ts'
+export type { NodeFlags } from './node/setting-reader.ts'

@@ -68,6 +68,7 @@ class Loader implements BuildContext {
   readonly nowSeconds: number
   readonly plugins: PluginConfigs
   private readonly pending: PendingRow[] = []
+  private rowsById: ReadonlyMap<string, Row> | undefined
   private readonly known = new Map<string, Known>()
   private readonly parentField = new Map<Row, string>()
   private readonly contentIds = new Map<string, number>()
@@ -280,8 +281,10 @@ class Loader implements BuildContext {
   }
 
   pathOf(entityId: string): Path | undefined {
-    const found = this.pending.find(({ row }) => row.id === entityId)
-    return found === undefined ? undefined : pathOf(found.row)
+    // Made on demand: serving a configuration never asks, advice asks for every entity.
+    this.rowsById ??= new Map(this.pending.map(({ row }) => [row.id, row]))
+    const row = this.rowsById.get(entityId)
+    return row === undefined ? undefined : pathOf(row)
   }
 }
 

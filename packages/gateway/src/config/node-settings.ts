@@ -17,6 +17,8 @@ export type LogDestination = string
  */
 export interface NodeSettings {
   readonly configuration: ConfigurationLocation | undefined
+  /** For `ParseOptions.limits`. */
+  readonly configurationLimits?: { readonly maxBytes: number }
   readonly compatibility: 'pratu' | 'kong'
   readonly proxyListen: readonly ListenAddress[]
   readonly adminListen: readonly ListenAddress[]

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto'
 import { stringify } from 'yaml'
 
-import { type Diagnostic, formatPath, type Position } from './diagnostics.ts'
+import { type Diagnostic, formatPath, type Path, type Position, type Problem } from './diagnostics.ts'
 import {
   DEFAULT_DOCUMENT_LIMITS,
   type Document,
   type PlacedProblem,
+  type RawRecord,
   readDocument,
 } from './document.ts'
 import type { Entities } from './entities.ts'
@@ -23,8 +24,19 @@ export type ParsedConfiguration =
       /** What `GET /config` shows: references as written, not what they stand for. */
       readonly text: string
       locate(entityId: string, field?: string): Position | undefined
+      readonly written: WrittenConfiguration
     }
   | { readonly ok: false; readonly problems: readonly Diagnostic[] }
+
+/** The configuration as its author wrote it, for whoever has something to say about it. */
+export interface WrittenConfiguration {
+  /** All files merged; references are not resolved. */
+  readonly root: RawRecord
+  /** Where in `root` an entity is written. */
+  pathOf(entityId: string): Path | undefined
+  /** Finds the problems' places; in the order of the files. */
+  diagnose(problems: readonly Problem[]): readonly Diagnostic[]
+}
 
 /**
  * Reads, validates and links a whole configuration. Every problem is found in one go; nothing is thrown for bad input.
@@ -52,6 +64,15 @@ export function parseConfiguration(
     hash: hash('md5', text, 'hex'),
     text,
     locate: (entityId, field) => locate(document, loaded, entityId, field),
+    written: {
+      root: document.root,
+      pathOf: (entityId) => loaded.pathOf(entityId),
+      diagnose: (problems) =>
+        inOrder(
+          problems.map((problem) => document.place(problem)),
+          sources,
+        ),
+    },
   }
 }
 
@@ -91,7 +112,7 @@ function locate(
 }
 
 function toDiagnostic(placed: PlacedProblem): Diagnostic {
-  const { severity, code, file, line, column, message, hint, excerpt, entity } = placed
+  const { severity, code, file, line, column, message, hint, fix, excerpt, entity } = placed
   return {
     severity,
     code,
@@ -102,6 +123,7 @@ function toDiagnostic(placed: PlacedProblem): Diagnostic {
     segments: placed.path,
     message,
     ...(hint === undefined ? {} : { hint }),
+    ...(fix === undefined ? {} : { fix }),
     ...(excerpt === undefined ? {} : { excerpt }),
     ...(entity === undefined ? {} : { entity }),
   }

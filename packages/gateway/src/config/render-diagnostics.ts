@@ -19,7 +19,7 @@ export function renderDiagnostics(
 
 function renderOne(diagnostic: Diagnostic, colour: boolean): string {
   const paint = (code: string, text: string) => (colour ? `${code}${text}${RESET}` : text)
-  const { severity, message, path, hint, excerpt } = diagnostic
+  const { severity, message, path, hint, fix, excerpt } = diagnostic
   const tone = COLOURS[severity]
   const field = path === '' ? '' : `${path}: `
   const lines = [`${paint(tone + BOLD, `${severity}:`)} ${paint(BOLD, printable(field + message))}`]
@@ -36,6 +36,8 @@ function renderOne(diagnostic: Diagnostic, colour: boolean): string {
     )
   }
   if (hint !== undefined) lines.push(`${margin} ${paint(DIM, '=')} ${printable(hint)}`)
+  if (fix !== undefined)
+    lines.push(margin, ...fix.split('\n').map((line) => `${margin}     ${printable(line)}`))
   return lines.join('\n')
 }
 
