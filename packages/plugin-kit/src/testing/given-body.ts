@@ -1,4 +1,5 @@
 import type { ByteSink, JsonDocument, RequestBody } from '../messages.ts'
+import { topLevelSpans } from './json-spans.ts'
 
 /** What a test may give as a body: text, bytes, or a JSON value that is serialised. */
 export type BodyGiven = string | Uint8Array | Readonly<Record<string, unknown>> | readonly unknown[]
@@ -45,7 +46,8 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
     const text = new TextDecoder('utf-8', { fatal: false }).decode(read(maxBytes))
     try {
       const value: unknown = JSON.parse(text)
-      return { value, span: () => undefined }
+      const spans = isRecord(value) ? topLevelSpans(text) : undefined
+      return { value, span: (name) => spans?.get(name) }
     } catch {
       throw new BodyError('invalid_json', 400, 'The request body is not valid JSON')
     }
@@ -88,4 +90,8 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
 function toBytes(given: BodyGiven): Uint8Array {
   if (given instanceof Uint8Array) return given
   return new TextEncoder().encode(typeof given === 'string' ? given : JSON.stringify(given))
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
