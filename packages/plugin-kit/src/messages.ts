@@ -65,7 +65,7 @@ export interface RequestBody {
   /** Bytes taken from the client so far. */
   readonly receivedBytes: number
   /**
-   * Sets the cap for this request, at most the node's largest; the pipeline calls it when the route is known.
+   * Lowers the cap for this request; it is never raised. The pipeline calls it when the route is known, plugins may.
    *
    * @throws {GatewayError} 413 when the declared length is already above it.
    */

@@ -104,6 +104,29 @@ test('F12 the cap is the smallest of the caller, the request and the node', () =
   expect(codeOf(() => buffered.body.bytes(5))).toBe('accepted')
 })
 
+test('F12 a later caller lowers the cap of the request and never raises it', () => {
+  const { body } = given(50)
+  body.limit(60)
+  expect(codeOf(() => body.limit(1000))).toBe('accepted')
+  expect(codeOf(() => body.limit(49))).toBe('body_too_large')
+  const raised = given(undefined)
+  raised.body.limit(4)
+  raised.body.limit(1000)
+  const collected = collecting()
+  raised.body.pipe(collected.sink)
+  raised.push('hello')
+  expect(collected.events).toEqual(['body_too_large'])
+})
+
+test('a replaced body is as long and as empty as its replacement', () => {
+  const { body } = given(0)
+  expect(body.empty).toBe(true)
+  body.replace(Buffer.from('x'))
+  expect([body.empty, body.declaredBytes]).toEqual([false, 1])
+  body.replace(new Uint8Array(0))
+  expect(body.empty).toBe(true)
+})
+
 test('F12 a chunked body is refused when it crosses the cap, and its memory comes back', async () => {
   const { body, push, memory } = given(undefined)
   body.limit(8)

@@ -30,7 +30,7 @@ const NOT_READING: Promise<'complete' | 'partial'> = Promise.resolve('partial')
 
 /** The body of one request. Its source pushes, at most one caller waits, and bytes are either held or piped. */
 export class IncomingBody implements RequestBody {
-  readonly declaredBytes: number | undefined
+  readonly #declaredBytes: number | undefined
   readonly #source: BodySource
   readonly #limits: BodyLimits
   readonly #held: ByteCollector
@@ -47,14 +47,20 @@ export class IncomingBody implements RequestBody {
   /** @param declaredBytes `undefined` for a chunked body, 0 for none. */
   constructor(source: BodySource, declaredBytes: number | undefined, limits: BodyLimits) {
     this.#source = source
-    this.declaredBytes = declaredBytes
+    this.#declaredBytes = declaredBytes
     this.#limits = limits
     this.#maxBytes = limits.maxBytes
     this.#complete = declaredBytes === 0
     this.#held = new ByteCollector(limits.memory, declaredBytes)
   }
 
+  /** Of the replacement, once there is one: it is what goes on the wire. */
+  get declaredBytes(): number | undefined {
+    return this.#replacement === undefined ? this.#declaredBytes : this.#replacement.length
+  }
+
   get empty(): boolean {
+    if (this.#replacement !== undefined) return this.#replacement.length === 0
     return this.declaredBytes === 0 || (this.#complete && this.#receivedBytes === 0)
   }
 
@@ -71,7 +77,7 @@ export class IncomingBody implements RequestBody {
   }
 
   limit(maxBytes: number): void {
-    this.#maxBytes = Math.min(maxBytes, this.#limits.maxBytes)
+    this.#maxBytes = Math.min(maxBytes, this.#maxBytes)
     const known = Math.max(this.declaredBytes ?? 0, this.#receivedBytes)
     if (known > this.#maxBytes) throw this.#tooLarge(known, this.#maxBytes)
   }
