@@ -5,7 +5,7 @@ import {
   NodeSettingsError,
   parseConfiguration,
   readConfigurationSources,
-  readNodeFacts,
+  readHostFacts,
   readNodeSettings,
   renderDiagnostics,
   type Diagnostic,
@@ -85,7 +85,7 @@ function plural(count: number, noun: string): string {
 }
 
 async function diagnose(path: string, advice: boolean): Promise<readonly Diagnostic[]> {
-  const { settings } = readNodeSettings({}, process.env, readNodeFacts())
+  const { settings } = readNodeSettings({}, process.env, readHostFacts())
   const parsed = parseConfiguration(await readConfigurationSources({ kind: 'path', path }), {
     plugins: await loadPlugins(settings.pluginModules),
     enabledPlugins: settings.plugins,
@@ -94,5 +94,5 @@ async function diagnose(path: string, advice: boolean): Promise<readonly Diagnos
   })
   if (!parsed.ok) return parsed.problems
   if (!advice) return parsed.warnings
-  return [...parsed.warnings, ...adviseOn(parsed.entities, settings, parsed.locate)]
+  return [...parsed.warnings, ...adviseOn(parsed.entities, settings, (id, field) => parsed.locate(id, field))]
 }

@@ -12,7 +12,7 @@ export interface Demo {
 
 /** Only what was left open is the demo's to choose. */
 export interface DemoFlags {
-  readonly host?: string
+  readonly proxyListen?: string
 }
 
 /** Makes a configuration for a first start: a known provider whose key is in the environment, else the simulator. */
@@ -31,7 +31,8 @@ export async function startDemo(
     provider: undefined,
   }
   const key = newKey()
-  const loopback = flags.host === undefined && environment['PRATU_PROXY_LISTEN'] === undefined
+  const loopback =
+    flags.proxyListen === undefined && environment['PRATU_PROXY_LISTEN'] === undefined
   return {
     settings: {
       ...settings,

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander'
 import {
   NodeSettingsError,
-  readNodeFacts,
+  readHostFacts,
   readNodeSettings,
   renderDiagnostics,
+  type NodeFlags,
   type NodeSettings,
 } from '../config/index.ts'
 import {
@@ -19,8 +20,8 @@ import { createTerminal } from './terminal.ts'
 interface StartFlags {
   readonly config?: string
   readonly port?: string
-  readonly host?: string
-  readonly adminPort?: string
+  readonly proxyListen?: string
+  readonly adminListen?: string
   readonly workers?: string
   readonly logLevel?: string
 }
@@ -34,8 +35,8 @@ export function startCommand(): Command {
       'declarative configuration: a file, or a folder whose files are merged',
     )
     .option('-p, --port <port>', 'proxy port (8000)')
-    .option('--host <address>', 'address of the proxy port (0.0.0.0; the demo: 127.0.0.1)')
-    .option('--admin-port <port>', 'port of metrics, status and Admin API (8080)')
+    .option('--proxy-listen <address:port>', 'where to serve (0.0.0.0:8000; the demo: 127.0.0.1)')
+    .option('--admin-listen <address:port>', 'metrics, status and Admin API (127.0.0.1:8080)')
     .option('-w, --workers <count>', 'serving threads, or auto for one per CPU (1)')
     .addOption(
       new Option('--log-level <level>', 'how much to log (info)').choices([
@@ -59,7 +60,11 @@ export function startCommand(): Command {
 async function start(flags: StartFlags): Promise<number> {
   let demo: Demo | undefined
   try {
-    const { settings: given, warnings } = readNodeSettings(flags, process.env, readNodeFacts())
+    const { settings: given, warnings } = readNodeSettings(
+      nodeFlags(flags),
+      process.env,
+      readHostFacts(),
+    )
     let settings: NodeSettings = given
     if (settings.configuration === undefined) {
       demo = await startDemo(settings, flags, process.env)
@@ -82,6 +87,25 @@ async function start(flags: StartFlags): Promise<number> {
   } catch (error) {
     await demo?.close()
     return explain(error)
+  }
+}
+
+/** Flags by the names of the node's settings, without dashes. */
+function nodeFlags({
+  config,
+  port,
+  proxyListen,
+  adminListen,
+  workers,
+  logLevel,
+}: StartFlags): NodeFlags {
+  return {
+    config,
+    port,
+    'proxy-listen': proxyListen,
+    'admin-listen': adminListen,
+    workers,
+    'log-level': logLevel,
   }
 }
 
@@ -110,7 +134,7 @@ function systemReason(error: NodeJS.ErrnoException): string {
   const where = 'port' in error ? ` (port ${String(error.port)})` : ''
   switch (error.code) {
     case 'EADDRINUSE':
-      return `the address is in use${where}; choose another with --port or --admin-port`
+      return `the address is in use${where}; choose another with --port or --admin-listen`
     case 'EACCES':
       return `not permitted${where}: ${error.message}`
     default:

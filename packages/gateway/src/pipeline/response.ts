@@ -84,7 +84,14 @@ export class ExchangeResponse implements ResponseSink {
   /** Sends a plugin's reply through the response phases. */
   reply(reply: Reply): void {
     const exchange = this.#exchange
-    if (reply.kind === 'refusal') exchange.outcome = `rejected_${reply.code}`
+    // Before anything is sent: the exchange may settle as soon as its last byte is.
+    if (reply.kind === 'refusal') this.#send(reply, `rejected_${reply.code}`)
+    else this.#send(reply, exchange.outcome)
+  }
+
+  #send(reply: Reply, outcome: Outcome): void {
+    const exchange = this.#exchange
+    exchange.outcome = outcome
     if (reply.kind === 'answer' && reply.source === 'service') exchange.source = 'service'
     const { head, body } = renderReply(exchange, reply)
     this.head(head)
@@ -108,14 +115,12 @@ export class ExchangeResponse implements ResponseSink {
       this.#breakOff(error)
       return
     }
-    const outcome: Outcome = upstreamOutcome ?? `rejected_${error.code}`
     try {
-      this.reply(errorReply(exchange, error))
+      this.#send(errorReply(exchange, error), upstreamOutcome ?? `rejected_${error.code}`)
     } catch (failure) {
       observer.failed(exchange, failure)
       this.#replyPastPlugins()
     }
-    exchange.outcome = outcome
   }
 
   #breakOff(error: Error): void {

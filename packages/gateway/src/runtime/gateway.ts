@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '@pratu/plugin-kit'
 import { createHealthHandler, HEALTH_PATHS } from '../admin/index.ts'
 import type { DrainSettings, ListenAddress, NodeSettings } from '../config/index.ts'
 import { createCounterTable } from '../limits/index.ts'
 import {
-  createAccessLog,
   createLagMonitor,
   createMetrics,
   createMetricStorage,
-  createNoAccessLog,
   Redactor,
   registerNodeMetrics,
   type Logger,
@@ -18,10 +15,186 @@ import { AdminServer } from './admin-server.ts'
 import { ConfigurationStore, type Origin, type ReloadFailure } from './configuration-store.ts'
 import { drain } from './drain.ts'
 import { LocalFleet, type Fleet } from './fleet.ts'
-import { openLogs, type NodeLogs } from './node-logs.ts'
+import { openLogs } from './node-logs.ts'
 import { loadPlugins } from './plugin-modules.ts'
 import { Serving } from './serving.ts'
 import { systemClock } from './system-clock.ts'
 import { PRATU_VERSION } from './version.ts'
 import { ConfigurationWatch } from './watch.ts'
-import { WorkerFleet } from './workers/index.ts'
+import { reusePortIssue } from './workers/reuse-port.ts'
+import { WorkerFleet } from './workers/worker-fleet.ts'
+
+export interface GatewayOptions {
+  readonly settings: NodeSettings
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** What reading the settings had to say; logged at start. */
+  readonly warnings: readonly string[]
+}
+
+/** A running gateway. */
+export interface Gateway {
+  readonly proxyAddresses: readonly ListenAddress[]
+  readonly adminAddresses: readonly ListenAddress[]
+  readonly logger: Logger
+  readonly sinks: readonly LogSink[]
+  /** Reads the configured file again. A bad one is refused, and the reason logged. */
+  reload(origin: Origin): Promise<void>
+  /** Takes the gateway out of service; it cannot be used again. */
+  drain(settings: DrainSettings): Promise<void>
+}
+
+/** The configuration at start is not usable. */
+export class ConfigurationRefused extends Error {
+  override readonly name = 'ConfigurationRefused'
+  readonly failure: ReloadFailure
+
+  constructor(failure: ReloadFailure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+/**
+ * Composes the parts and starts serving.
+ *
+ * @throws {ConfigurationRefused} when the configuration is not valid.
+ * @throws {PluginModuleError} when a plugin module cannot be used.
+ * @throws {Error} the system's, when an address cannot be bound or a log file cannot be opened.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const settings = withServableWorkers(options.settings)
+  const threads = settings.workers
+  const storage = createMetricStorage({ regions: threads > 1 ? threads + 1 : 1 })
+  const metrics = createMetrics({ storage, region: 0 })
+  const redactor = new Redactor()
+  const logs = openLogs(settings, redactor, metrics)
+  const { logger } = logs
+  for (const warning of options.warnings) logger.warn(warning)
+  if (threads !== options.settings.workers)
+    logger.warn(`one worker only: ${reusePortIssue() ?? ''}`)
+  const nodeId = randomUUID()
+  registerNodeMetrics(metrics, {
+    nodeId,
+    version: PRATU_VERSION,
+    containerMetrics: settings.containerMetrics,
+  })
+  createLagMonitor(metrics)
+  const plugins = await loadPlugins(settings.pluginModules)
+
+  let draining = false
+  const fleet: Fleet =
+    threads > 1
+      ? new WorkerFleet({
+          settings,
+          metrics,
+          storage,
+          logger,
+          sinks: logs.sinks,
+          terminal: logs.terminal,
+        })
+      : new LocalFleet(
+          new Serving({
+            settings,
+            plugins,
+            metrics,
+            logger,
+            accessLog: logs.proxyAccess,
+            redactor,
+            counters: createCounterTable(),
+            clock: systemClock,
+            worker: 0,
+            workers: 1,
+            health: createHealthHandler({
+              configured: () => store.current !== undefined,
+              draining: () => draining,
+            }),
+            healthPaths: HEALTH_PATHS,
+          }),
+        )
+  const store = new ConfigurationStore({
+    settings,
+    plugins,
+    environment: options.environment,
+    fleet,
+    logger,
+    metrics,
+  })
+  const admin = new AdminServer({
+    settings,
+    plugins,
+    store,
+    metrics,
+    logger,
+    accessLog: logs.adminAccess,
+    nodeId,
+    draining: () => draining,
+  })
+  let watch: ConfigurationWatch | undefined
+
+  const close = async (): Promise<void> => {
+    watch?.close()
+    await fleet.close(0)
+    await admin.close(0)
+  }
+  try {
+    // Probes are answered from the first moment on, with 503 until there is a configuration.
+    const proxyAddresses = await fleet.listen()
+    const adminAddresses = await admin.listen()
+    await loadFirst(store, settings)
+    logger.info('listening', {
+      proxy: proxyAddresses.map(addressText),
+      admin: adminAddresses.map(addressText),
+      workers: threads,
+      version: PRATU_VERSION,
+    })
+    watch = watchConfiguration(settings, store)
+    return {
+      proxyAddresses,
+      adminAddresses,
+      logger,
+      sinks: [...new Set(logs.sinks.values())],
+      async reload(origin) {
+        if (settings.configuration === undefined) return
+        await store.load(settings.configuration, origin)
+      },
+      async drain(drainSettings) {
+        draining = true
+        watch?.close()
+        await drain(drainSettings, { fleet, logger, metrics })
+        await admin.close(0)
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function loadFirst(store: ConfigurationStore, settings: NodeSettings): Promise<void> {
+  const result =
+    settings.configuration === undefined
+      ? await store.apply([{ name: '<none>', text: '_format_version: "3.0"\n' }], 'start')
+      : await store.load(settings.configuration, 'start')
+  if (!result.ok) throw new ConfigurationRefused(result.failure)
+}
+
+function watchConfiguration(
+  { configuration }: NodeSettings,
+  store: ConfigurationStore,
+): ConfigurationWatch | undefined {
+  if (configuration?.kind !== 'path') return undefined
+  return new ConfigurationWatch({
+    path: configuration.path,
+    onChange: () => void store.load(configuration, 'file'),
+  })
+}
+
+function withServableWorkers(settings: NodeSettings): NodeSettings {
+  return settings.workers > 1 && reusePortIssue() !== undefined
+    ? { ...settings, workers: 1 }
+    : settings
+}
+
+function addressText({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}

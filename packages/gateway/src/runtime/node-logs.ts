@@ -16,6 +16,8 @@ export interface NodeLogs {
   readonly logger: Logger
   readonly proxyAccess: AccessLog
   readonly adminAccess: AccessLog
+  /** Whether the log is read by a person at a terminal. */
+  readonly terminal: boolean
   /** By the names that workers use. */
   readonly sinks: ReadonlyMap<string, LogSink>
 }
@@ -23,10 +25,10 @@ export interface NodeLogs {
 /** @throws {Error} when a log file cannot be opened. */
 export function openLogs(settings: NodeSettings, redactor: Redactor, metrics: Metrics): NodeLogs {
   const byDestination = new Map<string, LogSink>()
-  const dropped = metrics.counter('pratu_log_dropped_total')
   const sinkFor = (destination: string): LogSink => {
     let sink = byDestination.get(destination)
     if (sink === undefined) {
+      const dropped = metrics.counter('pratu_log_dropped_total', [destination])
       sink = createLogSink({ destination, onDropped: (lines) => dropped.add(lines) })
       byDestination.set(destination, sink)
     }
@@ -43,6 +45,7 @@ export function openLogs(settings: NodeSettings, redactor: Redactor, metrics: Me
     logger: createLogger({ level: settings.logLevel, sink: errorSink }),
     proxyAccess: accessLog(settings.proxyAccessLog),
     adminAccess: accessLog(settings.adminAccessLog),
+    terminal: errorSink.terminal,
     sinks,
   }
 }

@@ -6,8 +6,8 @@ export interface ProcessLifeDeps {
   readonly logger: Logger
   readonly sinks: readonly LogSink[]
   /** Takes the gateway out of service; resolves when nothing is under way any more. */
-  stop(settings: DrainSettings): Promise<void>
-  reload(): void
+  readonly stop: (settings: DrainSettings) => Promise<void>
+  readonly reload: () => void
 }
 
 /** A stuck log reader may hold the exit up for this long at most, ms (issue 2 part 8). */

@@ -310,7 +310,7 @@ export class WorkerFleet implements Fleet {
     clearInterval(this.#watch)
     const living = this.#living()
     await Promise.all(living.map((slot) => this.#ask(slot, { kind: 'close', graceMs }, 'closed')))
-    await Promise.all(living.map(({ thread }) => thread?.terminate()))
+    await Promise.all(living.map(async ({ thread }) => thread?.terminate()))
   }
 
   purgeCache(owner: string | undefined): void {

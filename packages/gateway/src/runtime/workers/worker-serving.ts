@@ -24,11 +24,17 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
   const { settings, worker, workers, terminal } = start
   const state = new SharedState(workers, start.state)
   const metrics = createMetrics({ storage: start.metrics, region: worker + 1 })
-  const dropped = (lines: number): void => metrics.counter('pratu_log_dropped_total').add(lines)
+  const dropped = (destination: string) => {
+    const counter = metrics.counter('pratu_log_dropped_total', [destination])
+    return (lines: number): void => counter.add(lines)
+  }
   const format = terminal ? 'text' : 'json'
   const logger = createLogger({
     level: settings.logLevel,
-    sink: createPortLogSink(start.logs.error, { log: 'error', onDropped: dropped }),
+    sink: createPortLogSink(start.logs.error, {
+      log: 'error',
+      onDropped: dropped(settings.errorLog),
+    }),
     format,
     members: { worker },
   })
@@ -37,7 +43,10 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     settings.proxyAccessLog === 'off'
       ? createNoAccessLog()
       : createAccessLog({
-          sink: createPortLogSink(start.logs.access, { log: 'access', onDropped: dropped }),
+          sink: createPortLogSink(start.logs.access, {
+            log: 'access',
+            onDropped: dropped(settings.proxyAccessLog),
+          }),
           redactor,
           format,
         })

@@ -1,0 +1,107 @@
+import type { AnyPluginDefinition } from '@pratu/plugin-kit'
+import { createAdmin, type AdminState, type ConfigurationResult } from '../admin/index.ts'
+import type { ListenAddress, NodeSettings } from '../config/index.ts'
+import { renderError } from '../errors/index.ts'
+import { MemoryBudget } from '../http/index.ts'
+import { createListener, type Listener } from '../listener/index.ts'
+import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
+import type { ConfigurationStore } from './configuration-store.ts'
+import { KONG_VERSION, PRATU_VERSION } from './version.ts'
+
+export interface AdminServerDeps {
+  readonly settings: NodeSettings
+  readonly plugins: readonly AnyPluginDefinition[]
+  readonly store: ConfigurationStore
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly accessLog: AccessLog
+  readonly nodeId: string
+  /** Whether the process was told to end. */
+  draining(): boolean
+}
+
+/** Configurations of an administrator are the only bodies here: one at a time is enough. */
+const BUFFER_BYTES = 32 * 1024 * 1024
+
+/** The admin port: metrics, status, Kong's Admin API. Serves to the very end, so that a drain can be watched. */
+export class AdminServer {
+  readonly #settings: NodeSettings
+  readonly #listeners: Listener[] = []
+  readonly #handler: ReturnType<typeof createAdmin>
+  readonly #logger: Logger
+
+  constructor(deps: AdminServerDeps) {
+    const { settings, plugins, store, metrics, logger, accessLog, nodeId } = deps
+    this.#settings = settings
+    this.#logger = logger
+    const state: AdminState = {
+      current: () => store.current,
+      failure: () => store.failure,
+      applying: () => store.busy,
+      draining: () => deps.draining(),
+      workers: () =>
+        Array.from({ length: settings.workers }, (_, worker) => ({
+          worker,
+          generation: store.current?.generation ?? 0,
+        })),
+    }
+    this.#handler = createAdmin({
+      state,
+      settings,
+      plugins,
+      nodeId,
+      version: PRATU_VERSION,
+      kongVersion: KONG_VERSION,
+      apply: async ({ text, format }): Promise<ConfigurationResult> => {
+        const name = format === 'json' ? '<request>.json' : '<request>.yml'
+        const result = await store.apply([{ name, text, format }], 'admin')
+        return result.ok ? { ok: true, applied: result.applied } : result
+      },
+      token: settings.adminToken,
+      metrics,
+      accessLog,
+      logger,
+    })
+  }
+
+  /** @throws {Error} when an address cannot be bound. */
+  async listen(): Promise<readonly ListenAddress[]> {
+    const bound: ListenAddress[] = []
+    for (const address of [...this.#settings.adminListen, ...this.#settings.statusListen]) {
+      const listener = this.#createListener()
+      this.#listeners.push(listener)
+      bound.push(await listener.listen(address))
+    }
+    return bound
+  }
+
+  #createListener(): Listener {
+    const { limits } = this.#settings
+    return createListener(
+      {
+        limits,
+        trustedIps: [],
+        realIpHeader: 'X-Real-IP',
+        realIpRecursive: false,
+        pathMode: 'kong',
+        memory: new MemoryBudget(BUFFER_BYTES),
+        healthPaths: new Set(),
+        renderRefusal: (error, requestId) =>
+          renderError({
+            shape: 'kong',
+            status: error.status,
+            code: error.code,
+            message: error.message,
+            requestId,
+            accept: undefined,
+          }),
+        onDefect: (error) => this.#logger.error('an admin connection was given up', { error }),
+      },
+      this.#handler,
+    )
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close(graceMs)))
+  }
+}
