@@ -91,16 +91,6 @@ export const httpUrl: TextRule = (value) => {
   return undefined
 }
 
-/** A pattern that the engine can compile. */
-export const regex: TextRule = (value) => {
-  try {
-    new RegExp(value)
-    return undefined
-  } catch (error) {
-    return `not a valid regex: ${value} (${error instanceof Error ? error.message : String(error)})`
-  }
-}
-
 /** Upper-case letters only, as Kong writes methods. */
 export const httpMethod: TextRule = (value) =>
   /^[A-Z]+$/.test(value) ? undefined : `invalid value: ${value}`

@@ -6,6 +6,7 @@ import * as z from 'zod'
 
 import { Secret } from './entities.ts'
 import * as format from './field-formats.ts'
+import { judgePattern } from './pattern-safety.ts'
 
 export * from './field-checks.ts'
 
@@ -227,8 +228,11 @@ export const host = () => text(format.host)
 export const port = () => integer({ between: [0, 65_535] })
 /** A plain path: starts with `/`, no empty segments. */
 export const path = () => text(format.path)
-/** A JavaScript pattern that compiles and cannot be made to run for long (S28). */
-export const regex = () => text(format.regex)
+/**
+ * A pattern for `compileAnchored` or `compileSearch` of the `regex` room, whose time is linear in the text (S28). Never
+ * match client input with `RegExp` and a pattern from a file.
+ */
+export const regex = () => text(judgePattern)
 /** An absolute `http(s)` URL. */
 export const url = () => text(format.httpUrl)
 export const httpMethod = () => text(format.httpMethod)

@@ -7,24 +7,29 @@ import { isSecretField, maskSecrets } from './excerpt.ts'
 import { canonicalJson, deriveId, sha256Hex } from './ids.ts'
 import { catalogueOf, problemsOf } from './issues.ts'
 import type { ParseOptions } from './parse-options.ts'
-import { PluginConfigs } from './plugin-configs.ts'
+import { type ConfigSource, PluginConfigs } from './plugin-configs.ts'
 import { substituteReferences } from './references.ts'
 import { readTopLevel, type TopLevel } from './top-level.ts'
 import {
   type BuildContext,
   type Collection,
   type EntityLists,
+  Parts,
   pathOf,
   type ReadRow,
   type Row,
   type RowProblem,
 } from './schema/collection.ts'
 import { nestedIn } from './schema/registry.ts'
+import { freezeEntities } from './shared-values.ts'
 import { didYouMean } from './suggest.ts'
 
 export interface LoadedEntities {
   readonly entities: Entities
   readonly problems: readonly Problem[]
+  /** The distinct plugin configurations as written, and which of them each plugin entity has, in its order. */
+  readonly configSources: readonly ConfigSource[]
+  readonly configNumbers: readonly number[]
   pathOf(entityId: string): Path | undefined
 }
 
@@ -42,8 +47,10 @@ export function loadEntities(root: RawRecord, options: ParseOptions): LoadedEnti
     .filter(({ path }) => !unresolved.has(formatPath(path)))
     .map((problem) => ({ ...problem, message: references.conceal(problem.message) }))
   return {
-    entities: loader.lists,
+    entities: freezeEntities(loader.lists),
     problems: [...references.problems, ...others],
+    configSources: loader.plugins.sources,
+    configNumbers: loader.configNumbers,
     pathOf: (id) => loader.pathOf(id),
   }
 }
@@ -62,19 +69,20 @@ class Known {
 
 class Loader implements BuildContext {
   readonly problems: Problem[] = []
+  readonly configNumbers: number[] = []
   readonly lists: EntityLists
   readonly compatibility: 'pratu' | 'kong'
   readonly transform: boolean
   readonly nowSeconds: number
   readonly plugins: PluginConfigs
+  readonly targets = new Parts<Target>()
+  readonly groups = new Parts<string>()
+  readonly snis = new Parts<string>()
   private readonly pending: PendingRow[] = []
   private rowsById: ReadonlyMap<string, Row> | undefined
   private readonly known = new Map<string, Known>()
   private readonly parentField = new Map<Row, string>()
   private readonly contentIds = new Map<string, number>()
-  private readonly targetLists = new Map<string, Target[]>()
-  private readonly groupLists = new Map<string, string[]>()
-  private readonly sniLists = new Map<string, string[]>()
 
   constructor(topLevel: TopLevel, options: ParseOptions) {
     this.compatibility = topLevel.compatibility
@@ -215,7 +223,8 @@ class Loader implements BuildContext {
   }
 
   buildAll(): void {
-    for (const { row, read } of this.pending) read.build(row, this)
+    for (const { row, read } of this.pending) if (row.collection.isPart) read.build(row, this)
+    for (const { row, read } of this.pending) if (!row.collection.isPart) read.build(row, this)
     this.problems.push(...this.plugins.unknownNames())
   }
 
@@ -253,18 +262,6 @@ class Loader implements BuildContext {
     return true
   }
 
-  targetsOf(upstreamId: string): Target[] {
-    return growing(this.targetLists, upstreamId)
-  }
-
-  groupsOf(consumerId: string): string[] {
-    return growing(this.groupLists, consumerId)
-  }
-
-  snisOf(certificateId: string): string[] {
-    return growing(this.sniLists, certificateId)
-  }
-
   report(row: Row, { field, severity = 'error', ...problem }: RowProblem): void {
     const path = pathOf(row)
     this.problems.push({
@@ -286,15 +283,6 @@ class Loader implements BuildContext {
     const row = this.rowsById.get(entityId)
     return row === undefined ? undefined : pathOf(row)
   }
-}
-
-function growing<T>(lists: Map<string, T[]>, key: string): T[] {
-  let list = lists.get(key)
-  if (list === undefined) {
-    list = []
-    lists.set(key, list)
-  }
-  return list
 }
 
 function identityOf(row: Row): { id?: string; name?: string; tags?: readonly string[] } {

@@ -1,7 +1,14 @@
 import { hash } from 'node:crypto'
 import { stringify } from 'yaml'
 
-import { type Diagnostic, formatPath, type Path, type Position, type Problem } from './diagnostics.ts'
+import { type ConfigurationPack, packEntities } from './configuration-pack.ts'
+import {
+  type Diagnostic,
+  formatPath,
+  type Path,
+  type Position,
+  type Problem,
+} from './diagnostics.ts'
 import {
   DEFAULT_DOCUMENT_LIMITS,
   type Document,
@@ -23,7 +30,10 @@ export type ParsedConfiguration =
       readonly hash: string
       /** What `GET /config` shows: references as written, not what they stand for. */
       readonly text: string
+      /** Where an entity, or one of its fields, stands in the text. */
       locate(entityId: string, field?: string): Position | undefined
+      /** For another thread; see `unpackConfiguration`. */
+      pack(): ConfigurationPack
       readonly written: WrittenConfiguration
     }
   | { readonly ok: false; readonly problems: readonly Diagnostic[] }
@@ -40,7 +50,8 @@ export interface WrittenConfiguration {
 
 /**
  * Reads, validates and links a whole configuration. Every problem is found in one go; nothing is thrown for bad input.
- * Takes time in proportion to the text, so large files belong in a thread (see `packEntities`).
+ * Takes time in proportion to the text, so large files belong in a thread of their own, which hands over
+ * {@link ConfigurationPack}.
  */
 export function parseConfiguration(
   sources: readonly ConfigurationSource[],
@@ -57,13 +68,13 @@ export function parseConfiguration(
   if (diagnostics.some(({ severity }) => severity === 'error'))
     return { ok: false, problems: diagnostics }
   const text = textOf(sources, document)
+  const about = { warnings: diagnostics, hash: hash('md5', text, 'hex'), text }
   return {
     ok: true,
     entities: loaded.entities,
-    warnings: diagnostics,
-    hash: hash('md5', text, 'hex'),
-    text,
+    ...about,
     locate: (entityId, field) => locate(document, loaded, entityId, field),
+    pack: () => ({ portions: packEntities(loaded), ...about }),
     written: {
       root: document.root,
       pathOf: (entityId) => loaded.pathOf(entityId),

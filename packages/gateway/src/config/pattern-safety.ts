@@ -8,6 +8,9 @@ export const judgeRoutePattern: TextRule = (pattern) => judge(pattern, compileAn
 export const judgeHeaderValue: TextRule = (value) =>
   value.startsWith('~*') ? judge(value.slice(2).toLowerCase(), compileSearch) : undefined
 
+/** Judges a pattern of a plugin's configuration, which may match anywhere (fault S28). */
+export const judgePattern: TextRule = (pattern) => judge(pattern, compileSearch)
+
 function judge(pattern: string, compile: (pattern: string) => unknown): string | undefined {
   try {
     compile(pattern)

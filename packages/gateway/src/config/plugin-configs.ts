@@ -5,8 +5,29 @@ import type { RawRecord } from './document.ts'
 import { catalogueOf, problemsOf, type SchemaIssue } from './issues.ts'
 import { KONG_PLUGINS } from './known-plugins.ts'
 import type { ParseOptions } from './parse-options.ts'
-import type { PluginConfigReader, Row, RowProblem } from './schema/collection.ts'
+import type { AcceptedConfig, PluginConfigReader, Row, RowProblem } from './schema/collection.ts'
+import { freezeDeep } from './shared-values.ts'
 import { didYouMean } from './suggest.ts'
+
+/** A plugin's configuration as written, references resolved. */
+export interface ConfigSource {
+  readonly plugin: string
+  readonly config: RawRecord
+}
+
+type Validated =
+  | { readonly value: unknown; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+/** @throws {TypeError} when the plugin's schema is asynchronous. */
+export function validateConfig(definition: AnyPluginDefinition, config: RawRecord): Validated {
+  const result = definition.schema['~standard'].validate(withoutNulls(config))
+  if (result instanceof Promise)
+    throw new TypeError(
+      `the schema of plugin '${definition.name}' is asynchronous; it must answer at once`,
+    )
+  return result
+}
 
 /**
  * Judges plugin entries by the definitions that `runtime/` hands in, through Standard Schema only, so that plugins of
@@ -17,7 +38,9 @@ export class PluginConfigs implements PluginConfigReader {
   private readonly requested: 'bundled' | readonly string[]
   private readonly enabled: 'bundled' | ReadonlySet<string>
   private readonly report: (row: Row, problem: RowProblem) => void
-  private readonly accepted = new Map<string, { readonly config: unknown }>()
+  private readonly accepted = new Map<string, AcceptedConfig>()
+  /** The distinct configurations that were accepted. */
+  readonly sources: ConfigSource[] = []
 
   constructor(options: ParseOptions, report: (row: Row, problem: RowProblem) => void) {
     this.definitions = new Map(options.plugins.map((plugin) => [plugin.name, plugin]))
@@ -34,20 +57,19 @@ export class PluginConfigs implements PluginConfigReader {
     return this.definitions.get(name)?.refuses?.includes('consumer') ?? false
   }
 
-  read(row: Row, name: string, config: RawRecord): { readonly config: unknown } | undefined {
+  read(row: Row, name: string, config: RawRecord): AcceptedConfig | undefined {
     const definition = this.definitionOf(row, name)
     if (definition === undefined) return undefined
     const key = `${name} ${JSON.stringify(config)}`
     const known = this.accepted.get(key)
     if (known !== undefined) return known
-    const result = definition.schema['~standard'].validate(withoutNulls(config))
-    if (result instanceof Promise)
-      throw new TypeError(`the schema of plugin '${name}' is asynchronous; it must answer at once`)
+    const result = validateConfig(definition, config)
     if (result.issues !== undefined) {
       this.reportIssues(row, definition, result.issues, config)
       return undefined
     }
-    const accepted = { config: result.value }
+    const accepted = { config: freezeDeep(result.value), source: this.sources.length }
+    this.sources.push({ plugin: name, config })
     this.accepted.set(key, accepted)
     return accepted
   }

@@ -37,7 +37,7 @@ export const certificates = defineCollection({
       id: row.id,
       cert: value.cert,
       key: value.key,
-      snis: context.snisOf(row.id),
+      snis: context.snis.of(row.id),
     })
   },
 })
@@ -91,12 +91,13 @@ export const snis = defineCollection({
     certificate: field.optional(field.string()),
   }),
   references: { certificate: 'certificates' },
+  isPart: true,
   nameField: 'name',
   unique: ['name'],
   key: (value) => value.name,
   build(value, row, context) {
     const certificateId = context.resolve(row, 'certificate', value.certificate)
-    if (certificateId !== undefined) context.snisOf(certificateId).push(value.name)
+    if (certificateId !== undefined) context.snis.add(certificateId, value.name)
     else if (value.certificate === undefined)
       context.report(row, {
         code: 'required-field',

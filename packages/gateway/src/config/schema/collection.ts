@@ -2,6 +2,7 @@ import type * as z from 'zod'
 
 import type { Entities, Target } from '../entities.ts'
 import * as field from '../fields.ts'
+import { shared } from '../shared-values.ts'
 import type { Path, Problem } from '../diagnostics.ts'
 import type { RawRecord } from '../document.ts'
 
@@ -33,17 +34,17 @@ export interface IdScope {
 
 export interface BuildContext {
   readonly lists: EntityLists
+  /** Beside `lists.plugins`, entry by entry: {@link AcceptedConfig.source}. */
+  readonly configNumbers: number[]
   readonly compatibility: 'pratu' | 'kong'
   /** Whether write-time transformations are still to be done (`_transform`). */
   readonly transform: boolean
   readonly nowSeconds: number
   readonly plugins: PluginConfigReader
-  /** The growing list of an upstream's targets. */
-  targetsOf(upstreamId: string): Target[]
-  /** The growing list of a consumer's groups. */
-  groupsOf(consumerId: string): string[]
-  /** The growing list of a certificate's server names. */
-  snisOf(certificateId: string): string[]
+  /** What belongs to upstreams, consumers and certificates; all of it is known before they are built. */
+  readonly targets: Parts<Target>
+  readonly groups: Parts<string>
+  readonly snis: Parts<string>
   /** The entity that a foreign key points at; nested entries point at what they are nested in. */
   resolve(row: Row, field: string, reference: string | undefined): string | undefined
   /** An id or name of another collection that is no foreign key in Kong's sense. */
@@ -59,10 +60,32 @@ export interface RowProblem extends Omit<Problem, 'path' | 'severity'> {
   readonly field: Path
 }
 
+/** Entries that become parts of another entity, by that entity's id. */
+export class Parts<T> {
+  private readonly lists = new Map<string, T[]>()
+
+  add(ownerId: string, part: T): void {
+    const list = this.lists.get(ownerId)
+    if (list === undefined) this.lists.set(ownerId, [part])
+    else list.push(part)
+  }
+
+  of(ownerId: string): readonly T[] {
+    return shared(this.lists.get(ownerId))
+  }
+}
+
+/** What a plugin's schema made of a configuration. */
+export interface AcceptedConfig {
+  readonly config: unknown
+  /** Number among the distinct configurations of the file. */
+  readonly source: number
+}
+
 /** Validates the configuration of plugin entries. */
 export interface PluginConfigReader {
   /** Reports and answers `undefined` when the plugin or its configuration is not acceptable. */
-  read(row: Row, name: string, config: RawRecord): { readonly config: unknown } | undefined
+  read(row: Row, name: string, config: RawRecord): AcceptedConfig | undefined
   refusesConsumer(name: string): boolean
 }
 
@@ -88,6 +111,8 @@ export interface Collection {
   readonly references: Readonly<Record<string, string>>
   /** What flat references may use besides the id. */
   readonly nameField: string | undefined
+  /** Whether its entries are built before what they are parts of. */
+  readonly isPart: boolean
   read(raw: RawRecord): ReadResult
   writtenIn(field: string, raw: RawRecord): string
 }
@@ -105,6 +130,7 @@ export interface CollectionDefinition<S extends z.ZodType<Common>> {
   readonly key?: (value: z.output<S>, scope: IdScope) => string | undefined
   /** The field that the user wrote, when another one was expanded into `field`. */
   readonly writtenIn?: (field: string, raw: RawRecord) => string
+  readonly isPart?: boolean
   readonly build?: (value: z.output<S>, row: Row, context: BuildContext) => void
 }
 
@@ -129,6 +155,7 @@ export function defineCollection<S extends z.ZodType<Common>>(
     schema,
     references,
     nameField,
+    isPart: definition.isPart ?? false,
     writtenIn: (member, raw) => definition.writtenIn?.(member, raw) ?? member,
     read(raw) {
       const result = schema.safeParse(raw)

@@ -1,4 +1,5 @@
 import * as field from '../fields.ts'
+import { shared } from '../shared-values.ts'
 import { commonFields, defineCollection } from './collection.ts'
 
 export const consumers = defineCollection({
@@ -19,8 +20,8 @@ export const consumers = defineCollection({
       id: row.id,
       username: value.username,
       customId: value.custom_id,
-      groups: context.groupsOf(row.id),
-      tags: value.tags ?? [],
+      groups: context.groups.of(row.id),
+      tags: shared(value.tags),
     })
   },
 })

@@ -174,10 +174,11 @@ export const acls = defineCollection({
   singular: 'acl',
   schema: field.record({ ...commonFields, ...consumerField, group: field.string() }),
   references: consumerReference,
+  isPart: true,
   key: (value, { reference }) => `acls:*:${reference('consumer')}:${value.group}`,
   build(value, row, context) {
     const consumerId = requireConsumer(row, context, value.consumer)
-    if (consumerId !== undefined) context.groupsOf(consumerId).push(value.group)
+    if (consumerId !== undefined) context.groups.add(consumerId, value.group)
   },
 })
 

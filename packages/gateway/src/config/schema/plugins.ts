@@ -1,4 +1,5 @@
 import * as field from '../fields.ts'
+import { shared } from '../shared-values.ts'
 import { commonFields, defineCollection } from './collection.ts'
 
 const PLUGIN_PROTOCOLS = [
@@ -55,6 +56,7 @@ export const plugins = defineCollection({
       })
     const read = context.plugins.read(row, value.name, value.config ?? {})
     if (read === undefined) return
+    context.configNumbers.push(read.source)
     context.lists.plugins.push({
       id: row.id,
       name: value.name,
@@ -64,7 +66,7 @@ export const plugins = defineCollection({
       consumerId,
       config: read.config,
       enabled: value.enabled,
-      tags: value.tags ?? [],
+      tags: shared(value.tags),
     })
   },
 })

@@ -1,5 +1,6 @@
 import type { Protocol } from '../entities.ts'
 import * as field from '../fields.ts'
+import { NO_HEADERS, shared } from '../shared-values.ts'
 import { entityName, isIpOrCidr, pathCharacters, type TextRule } from '../field-formats.ts'
 import { isHostname } from '../field-formats.ts'
 import { normalisePath } from '../normalise-path.ts'
@@ -175,12 +176,12 @@ export const routes = defineCollection({
       id: row.id,
       name: value.name,
       serviceId: context.resolve(row, 'service', value.service),
-      protocols: value.protocols,
-      hosts: value.hosts ?? [],
-      paths: value.paths ?? [],
-      methods: value.methods ?? [],
+      protocols: shared(value.protocols),
+      hosts: shared(value.hosts),
+      paths: shared(value.paths),
+      methods: shared(value.methods),
       headers: headerMap(value.headers),
-      snis: value.snis ?? [],
+      snis: shared(value.snis),
       regexPriority: value.regex_priority,
       stripPath: value.strip_path ?? !grpc,
       pathHandling: value.path_handling,
@@ -189,12 +190,10 @@ export const routes = defineCollection({
       responseBuffering: value.response_buffering,
       httpsRedirectStatusCode: value.https_redirect_status_code,
       createdAt: value.created_at,
-      tags: value.tags ?? [],
+      tags: shared(value.tags),
     })
   },
 })
-
-const NO_HEADERS: ReadonlyMap<string, readonly string[]> = new Map()
 
 function headerMap(
   headers: Readonly<Record<string, readonly string[]>> | undefined,

@@ -3,8 +3,9 @@ import * as z from 'zod'
 import { recogniseAiFormat } from '../ai-format.ts'
 import type { AiFormat, Protocol } from '../entities.ts'
 import * as field from '../fields.ts'
+import { shared } from '../shared-values.ts'
 import { didYouMean } from '../suggest.ts'
-import { commonFields, defineCollection } from './collection.ts'
+import { type BuildContext, commonFields, defineCollection, type Row } from './collection.ts'
 
 export const PROTOCOLS = [
   'grpc',
@@ -126,7 +127,8 @@ export const services = defineCollection({
       id: row.id,
       name: value.name,
       protocol: value.protocol,
-      host: value.host,
+      // An IPv6 address needs its brackets in a URL only.
+      host: value.host.replace(/^\[(.*)\]$/, '$1'),
       port: value.port,
       path: value.path,
       retries: value.retries,
@@ -135,27 +137,31 @@ export const services = defineCollection({
       readTimeoutMs,
       tlsVerify: value.tls_verify,
       tlsVerifyDepth: value.tls_verify_depth,
-      caCertificateIds: caCertificateIds(value.ca_certificates ?? []),
+      caCertificateIds: caCertificateIds(value.ca_certificates ?? [], row, context),
       clientCertificateId: context.resolve(row, 'client_certificate', value.client_certificate),
       enabled: value.enabled,
       provider: value.provider,
       aiFormat,
-      tags: value.tags ?? [],
+      tags: shared(value.tags),
     })
-
-    function caCertificateIds(ids: readonly string[]): readonly string[] {
-      ids.forEach((id, index) => {
-        if (!context.knows('ca_certificates', id.toLowerCase()))
-          context.report(row, {
-            code: 'invalid-reference',
-            field: ['ca_certificates', index],
-            message: `invalid reference 'ca_certificates: ${id}' (no such entry in 'ca_certificates')`,
-          })
-      })
-      return ids.map((id) => id.toLowerCase())
-    }
   },
 })
+
+function caCertificateIds(
+  ids: readonly string[],
+  row: Row,
+  context: BuildContext,
+): readonly string[] {
+  ids.forEach((id, index) => {
+    if (context.knows('ca_certificates', id.toLowerCase())) return
+    context.report(row, {
+      code: 'invalid-reference',
+      field: ['ca_certificates', index],
+      message: `invalid reference 'ca_certificates: ${id}' (no such entry in 'ca_certificates')`,
+    })
+  })
+  return shared(ids.map((id) => id.toLowerCase()))
+}
 
 function aiFormatOf(
   given: (typeof AI_FORMATS)[number] | undefined,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 
 import * as field from '../fields.ts'
+import { shared } from '../shared-values.ts'
 import { hostWithOptionalPort, isHostname, type TextRule } from '../field-formats.ts'
 import { commonFields, defineCollection } from './collection.ts'
 
@@ -176,8 +177,8 @@ export const upstreams = defineCollection({
       slots: value.slots,
       hostHeader: value.host_header,
       clientCertificateId: context.resolve(row, 'client_certificate', value.client_certificate),
-      targets: context.targetsOf(row.id),
-      tags: value.tags ?? [],
+      targets: context.targets.of(row.id),
+      tags: shared(value.tags),
     })
   },
 })
@@ -209,6 +210,7 @@ export const targets = defineCollection({
     weight: field.defaulted(field.integer({ between: [0, 65_535] }), 100),
   }),
   references: { upstream: 'upstreams' },
+  isPart: true,
   key: (value, scope) => `targets:*:${scope.reference('upstream')}:${value.target}`,
   build(value, row, context) {
     const upstreamId = context.resolve(row, 'upstream', value.upstream)
@@ -231,12 +233,12 @@ export const targets = defineCollection({
         message: `the target '${value.target}' has no port; ${DEFAULT_TARGET_PORT} is taken`,
         hint: `write '${value.target}:${DEFAULT_TARGET_PORT}'`,
       })
-    context.targetsOf(upstreamId).push({
+    context.targets.add(upstreamId, {
       id: row.id,
       host: address.host,
       port: address.port ?? DEFAULT_TARGET_PORT,
       weight: value.weight,
-      tags: value.tags ?? [],
+      tags: shared(value.tags),
     })
   },
 })
