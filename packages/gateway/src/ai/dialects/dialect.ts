@@ -12,7 +12,7 @@ export interface Dialect {
   /** Bytes of generated text in a complete answer, for estimates. */
   contentBytesOf(answer: Buffer): number
   /** A reader for one stream of events. */
-  openStream(choices: number): StreamReader
+  openStream(): StreamReader
   /** The event that tells a client that its stream broke; its library throws on it. */
   errorEvent(error: StreamError): string
 }

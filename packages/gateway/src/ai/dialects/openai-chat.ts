@@ -8,7 +8,6 @@ const CONTENT = Buffer.from('"content"')
 const TEXT = Buffer.from('"text"')
 const ARGUMENTS = Buffer.from('"arguments"')
 const REASONING = Buffer.from('"reasoning_content"')
-const FINISH = Buffer.from('"finish_reason"')
 const ERROR = Buffer.from('"error"')
 const DONE = '[DONE]'
 
@@ -46,22 +45,22 @@ export function createOpenAiDialect(format: AiFormat): Dialect {
     errorShape: 'openai',
     usageOf: (answer) => readOpenAiUsage(objectAfter(answer, USAGE)),
     contentBytesOf: contentBytes,
-    openStream: (choices) => new OpenAiStream(choices, contentBytes),
+    openStream: () => new OpenAiStream(contentBytes),
     errorEvent: openAiErrorEvent,
   }
 }
 
+/**
+ * Only `[DONE]` ends a stream: a client library takes any clean end for a complete answer, usage or not (faults.md, fact 1).
+ */
 class OpenAiStream implements StreamReader {
-  readonly #choices: number
   readonly #contentBytesOf: (event: Buffer) => number
-  readonly #finished = new Set<unknown>()
   state: 'open' | 'complete' | 'failed' = 'open'
   usage: UsageReading
   contentEvents = 0
   contentBytes = 0
 
-  constructor(choices: number, contentBytesOf: (event: Buffer) => number) {
-    this.#choices = choices
+  constructor(contentBytesOf: (event: Buffer) => number) {
     this.#contentBytesOf = contentBytesOf
   }
 
@@ -77,21 +76,7 @@ class OpenAiStream implements StreamReader {
     }
     const usage = objectAfter(data, USAGE)
     if (usage !== undefined && usage !== null) this.usage = readOpenAiUsage(usage)
-    if (data.includes(FINISH)) this.#readFinish(data)
-    else if (data.includes(ERROR)) this.#readError(data)
-  }
-
-  /**
-   * Some compatible servers never send `[DONE]`; a stream whose every choice has its reason to finish lost nothing.
-   */
-  #readFinish(data: Buffer): void {
-    const choices = member(parse(data), 'choices')
-    if (!Array.isArray(choices)) return
-    for (const choice of choices) {
-      if (typeof member(choice, 'finish_reason') === 'string')
-        this.#finished.add(member(choice, 'index'))
-    }
-    if (this.#finished.size >= this.#choices && this.state === 'open') this.state = 'complete'
+    if (data.includes(ERROR)) this.#readError(data)
   }
 
   /** Client libraries throw on a truthy top-level `error`: the provider has told of its failure itself. */

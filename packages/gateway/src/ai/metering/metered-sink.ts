@@ -10,7 +10,7 @@ import type { PinnedExchange } from '../../pipeline/index.ts'
 import type { Dialect, StreamReader } from '../dialects/index.ts'
 import { EventScanner } from '../stream/index.ts'
 import { estimateUsage, NO_USAGE, type Usage, type UsageReading } from '../usage/index.ts'
-import { readRequestFacts, type RequestFacts } from './request-facts.ts'
+import { readModel } from './request-model.ts'
 
 /** What one exchange used, as far as it is known at its end. */
 export interface MeteredUsage {
@@ -53,7 +53,6 @@ export class MeteredSink implements ResponseSink {
   #held: Buffer[] = []
   #heldBytes = 0
   #tail: Buffer = EMPTY
-  #facts: RequestFacts | undefined
   #scanner: EventScanner | undefined
   #reader: StreamReader | undefined
   #firstTokenMs: number | undefined
@@ -100,7 +99,7 @@ export class MeteredSink implements ResponseSink {
   #openStream(head: ResponseHead): void {
     // An error event may have to be added.
     head.headers.delete('content-length')
-    const reader = this.#dialect.openStream(this.#requestFacts().choices)
+    const reader = this.#dialect.openStream()
     this.#reader = reader
     this.#scanner = new EventScanner((data) => {
       const before = reader.contentEvents
@@ -231,17 +230,13 @@ export class MeteredSink implements ResponseSink {
     this.#recordOnce(EMPTY)
   }
 
-  #requestFacts(): RequestFacts {
-    if (this.#facts !== undefined) return this.#facts
+  #model(): string | undefined {
     const { body } = this.#exchange.request
     // Bodies that were too large to buffer went through unread.
     const bytes =
       body.completed && body.replayable ? body.bytes(Number.MAX_SAFE_INTEGER) : undefined
-    this.#facts =
-      bytes === undefined || bytes instanceof Promise
-        ? { model: undefined, choices: 1 }
-        : readRequestFacts(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    return this.#facts
+    if (bytes === undefined || bytes instanceof Promise) return undefined
+    return readModel(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   }
 
   #recordOnce(answer: Buffer): void {
@@ -249,7 +244,7 @@ export class MeteredSink implements ResponseSink {
     this.#recorded = true
     const reading = this.#reading(answer)
     const metered: MeteredUsage = {
-      model: this.#requestFacts().model,
+      model: this.#model(),
       streamed: this.#mode === 'events',
       usage: typeof reading === 'object' ? reading : this.#estimate(answer),
       anomaly: reading === 'anomaly',
