@@ -1,3 +1,4 @@
+export { calendarWindow, type CalendarWindow } from './calendar-window.ts'
 export { createCounterTable, type CounterTable } from './counter-table.ts'
 export {
   createMemoryLedger,

@@ -1,0 +1,106 @@
+import {
+  createNoteKey,
+  definePlugin,
+  refuse,
+  type Exchange,
+  type Hold,
+  type Plugin,
+  type PluginContext,
+  type Remaining,
+} from '@pratu/plugin-kit'
+import { rateLimitShare, seriesLabels } from '../../observe/index.ts'
+import { rateLimitingSchema, type RateLimitingConfig } from './config.ts'
+import { setRateLimitHeaders, showLimit } from './headers.ts'
+import { createScope } from './scope.ts'
+
+/** Kong's id of what a plugin is not attached to. */
+const NOWHERE = '00000000-0000-0000-0000-000000000000'
+
+interface Verdict {
+  readonly meters: readonly Remaining[]
+  readonly refused: boolean
+}
+
+const VERDICT = createNoteKey<Verdict>('rate-limiting')
+
+/**
+ * Admits so many requests per calendar second … year (kong.md §3.3). A request that is refused is counted in no period;
+ * counters belong to the scope of the plugin, not of the request, and are exact for the whole process (F68).
+ */
+export const rateLimiting = definePlugin<RateLimitingConfig>({
+  name: 'rate-limiting',
+  priority: 910,
+  schema: rateLimitingSchema,
+
+  create(config, context): Plugin {
+    const { clock, instance, ledger, metrics } = context
+    const scopeOf = createScope(config)
+    const refusal = refuse(config.errorCode, 'rate_limit_exceeded', config.errorMessage)
+    const place = `${instance.routeId ?? NOWHERE}:${instance.serviceId ?? NOWHERE}`
+    const limits = config.limits.map(({ period, limit }) => showLimit(period, limit))
+    const meters = limits.map(({ period, admitted }) =>
+      ledger.meter({
+        id: `ratelimit:${place}:${period}`,
+        quantity: 'requests',
+        window: { kind: 'calendar', period },
+        limit: admitted,
+      }),
+    )
+    const shares = limits.map(({ period, limit }) => rateLimitShare(period, limit))
+    /** Metric labels per period, by route: as many as the configuration has routes. */
+    const labelsByRoute = new Map<string, readonly (readonly string[])[]>()
+    warnOnce(config, context)
+
+    function labelsOf({ route, service }: Exchange): readonly (readonly string[])[] {
+      const key = route?.id ?? ''
+      let labels = labelsByRoute.get(key)
+      if (labels === undefined) {
+        const series =
+          route === undefined ? { service: '', route: '' } : seriesLabels(route, service)
+        labels = limits.map(({ period }) => [series.service, series.route, period])
+        labelsByRoute.set(key, labels)
+      }
+      return labels
+    }
+
+    return {
+      holds(exchange) {
+        const scope = scopeOf(exchange)
+        const holds: Hold[] = []
+        for (const meter of meters) holds.push({ meter, scope, amount: 1 })
+        return holds
+      },
+
+      admitted(exchange, remaining) {
+        exchange.setNote(VERDICT, { meters: remaining, refused: false })
+        const labels = labelsOf(exchange)
+        for (let i = 0; i < shares.length; i++) {
+          metrics.count('kong_rate_limiting_count_total', labels[i] ?? [], shares[i] ?? 0)
+        }
+      },
+
+      refused(exchange, { meters: remaining }) {
+        exchange.setNote(VERDICT, { meters: remaining, refused: true })
+        return refusal
+      },
+
+      responseHeaders(exchange, head) {
+        if (config.hideClientHeaders) return
+        const verdict = exchange.note(VERDICT)
+        if (verdict === undefined) return
+        setRateLimitHeaders(head.headers, limits, verdict.meters, verdict.refused, clock.now())
+      },
+    }
+  },
+})
+
+/** Shared counters are not served yet; whoever asked for them must not learn it from the bill. */
+function warnOnce({ policy }: RateLimitingConfig, context: PluginContext): void {
+  if (policy !== 'redis' || context.node.worker !== 0) return
+  context.keep('redis-warning', () => {
+    context.log.warn(
+      'rate-limiting: policy redis is accepted but not served yet; this limit is counted per process, so n replicas admit n times as many requests',
+    )
+    return true
+  })
+}
