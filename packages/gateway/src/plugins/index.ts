@@ -9,6 +9,7 @@ import { proxyCache } from './proxy-cache/plugin.ts'
 import { rateLimiting } from './rate-limiting/plugin.ts'
 import { requestSizeLimiting } from './request-size-limiting/plugin.ts'
 import { requestTermination } from './request-termination/plugin.ts'
+import { requestTransformer } from './request-transformer/plugin.ts'
 
 /** Every plugin that is part of the gateway; `runtime/` hands the list on. A new plugin is a folder and a line here. */
 export const bundledPlugins: readonly AnyPluginDefinition[] = [
@@ -22,4 +23,5 @@ export const bundledPlugins: readonly AnyPluginDefinition[] = [
   rateLimiting,
   requestSizeLimiting,
   requestTermination,
+  requestTransformer,
 ]
