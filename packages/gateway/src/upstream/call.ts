@@ -12,7 +12,7 @@ import type {
 } from './contract.ts'
 import { isSliced, toDispatchOptions } from './dispatch-options.ts'
 import type { OnUpstreamEvent } from './events.ts'
-import { classify, shuttingDown, UpstreamFault } from './fault.ts'
+import { classify, shuttingDown, toLoggable, UpstreamFault } from './fault.ts'
 import { enterParser, insideParser, leaveParser } from './parser-gate.ts'
 import type { UpstreamService } from './pools.ts'
 import { StreamedBody } from './request-body.ts'
@@ -281,15 +281,14 @@ export class Call implements UpstreamCall, ConnectionUser {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.#settled) return
-    const code = classify(this.#streamed?.failure ?? error, this.#headSeen)
-    if (code === 'internal') this.#context.onEvent({ kind: 'defect', error })
+    const cause = this.#streamed?.failure ?? error
+    const code = classify(cause, this.#headSeen)
+    if (code === 'internal') this.#context.onEvent({ kind: 'defect', error: cause })
     const stale =
       code === 'upstream_reset' && this.#reused && !this.#responseStarted && !this.#staleRetried
-    if (stale ? this.#streamed?.begun !== true : this.#mayRetry(code)) {
-      this.#retry(code, stale)
-      return
-    }
-    this.#fail(code, this.#streamed?.failure ?? error)
+    const again = stale ? this.#streamed?.begun !== true : this.#mayRetry(code)
+    if (again) this.#retry(code, stale)
+    else this.#fail(code, toLoggable(cause))
   }
 
   #mayRetry(code: ErrorCode): boolean {

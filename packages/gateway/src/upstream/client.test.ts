@@ -4,6 +4,7 @@ import {
   answer,
   closedPort,
   createClient,
+  noConnections,
   fields,
   listen,
   once,
@@ -258,9 +259,7 @@ test('close waits for calls in flight, refuses new ones and leaves no socket', a
   release()
   await closed
   expect(sink).toMatchObject({ ended: true, text: 'late' })
-  const [socket] = server.sockets
-  if (socket !== undefined && !socket.destroyed) await once(socket, 'close')
-  expect(client.connections()).toBe(0)
+  await noConnections(client)
 })
 
 test('close ends calls that outlast the grace', async () => {

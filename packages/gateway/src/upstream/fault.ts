@@ -1,3 +1,4 @@
+import { errors } from 'undici'
 import { isGatewayError, type ErrorCode } from '../errors/index.ts'
 
 /** A failure of this room's own finding, as opposed to one that a socket or the parser reported. */
@@ -52,21 +53,33 @@ export function classify(error: unknown, headSeen: boolean): ErrorCode {
   if (error instanceof UpstreamFault) return error.fault
   if (isGatewayError(error)) return error.code
   if (!(error instanceof Error)) return 'internal'
+  if (error instanceof errors.HTTPParserError) {
+    return headSeen && isUnfinished(error) ? 'upstream_truncated' : 'upstream_protocol_error'
+  }
   const code = codeOf(error)
   if (code === undefined || DEFECTS.has(code)) return 'internal'
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'upstream_truncated'
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'upstream_protocol_error'
-  if (code.startsWith('HPE_')) {
-    return headSeen && code === 'HPE_INVALID_EOF_STATE'
-      ? 'upstream_truncated'
-      : 'upstream_protocol_error'
+  // undici's word for any unparsable response with a Content-Length, too.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    return headSeen ? 'upstream_truncated' : 'upstream_protocol_error'
   }
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return 'upstream_protocol_error'
   if (PROTOCOL_BREACHES.has(error.message)) return 'upstream_protocol_error'
   if (isTlsCode(code)) return headSeen ? 'upstream_truncated' : 'upstream_tls_error'
   // The kernel's own keep-alive probes found the peer dead.
   if (code === 'ETIMEDOUT') return headSeen ? 'upstream_truncated' : 'upstream_timeout'
   if (CONNECTION_LOST.has(code)) return headSeen ? 'upstream_truncated' : 'upstream_reset'
   return 'internal'
+}
+
+/** llhttp's reason when the connection ended inside a message; undici gives its parser errors no code. */
+function isUnfinished(error: Error): boolean {
+  return error.message.includes('Invalid EOF state')
+}
+
+/** What may go to the log of an error: undici's parser errors carry the bytes they choked on, which may be anyone's. */
+export function toLoggable(error: Error): Error {
+  if (!(error instanceof errors.HTTPParserError)) return error
+  return new UpstreamFault('upstream_protocol_error', error.message)
 }
 
 /** The `code` that Node and undici put on their errors. */

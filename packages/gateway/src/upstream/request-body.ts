@@ -56,6 +56,8 @@ export class StreamedBody implements ByteSink {
         if (this.#readable === readable) this.#pull()
       },
     })
+    // undici listens while it sends; before and after that an error must not become an uncaught one.
+    readable.on('error', () => undefined)
     this.#readable = readable
     return readable
   }

@@ -186,9 +186,12 @@ export class Resolver {
   #giveUp(record: NameRecord, waiter: Waiter): void {
     const nowMs = this.#options.clock.monotonic()
     record.waiters = record.waiters.filter((other) => other !== waiter)
-    record.overdue = true
     const error = new Error(`no answer from the name service in ${this.#options.timeoutMs} ms`)
-    this.#options.onFailure(record.hostname, error, nowMs < record.staleUntilMs)
+    // Told once per look-up, however many wait for it.
+    if (!record.overdue) {
+      record.overdue = true
+      this.#options.onFailure(record.hostname, error, nowMs < record.staleUntilMs)
+    }
     this.#answerWithout(record, waiter, error)
   }
 

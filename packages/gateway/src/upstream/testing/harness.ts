@@ -301,3 +301,12 @@ export function once(
     emitter.once(event, () => resolve())
   })
 }
+
+/** Resolves when the client has no socket left: closing one takes a turn of the event loop. */
+export async function noConnections(client: UpstreamClient): Promise<void> {
+  while (client.connections() > 0) {
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+  }
+}
