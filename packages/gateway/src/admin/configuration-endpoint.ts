@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RequestView } from '@pratu/plugin-kit'
-import { stringify } from 'yaml'
-import { diagnosticsTree, type Entities } from '../config/index.ts'
+import { diagnosticsTree } from '../config/index.ts'
 import type {
   AdminState,
   AppliedConfiguration,
@@ -9,6 +8,7 @@ import type {
   RefusedConfiguration,
 } from './admin-state.ts'
 import { isResponse, readConfiguration, type GivenConfiguration } from './configuration-body.ts'
+import { toDeclarativeText } from './declarative-text.ts'
 import type { WireDocument } from './kong-wire.ts'
 import { luaDump, luaToJson } from './lua-dump.ts'
 import { json, message, type AdminResponse } from './respond.ts'
@@ -28,8 +28,8 @@ export function currentConfigurationResponse(
   wireOf: ConfigurationDependencies['wireOf'],
 ): AdminResponse {
   const current = state.current()
-  if (current === undefined) return json(200, { config: stringify({ _format_version: '3.0' }) })
-  return json(200, { config: stringify(toDeclarative(current.entities, wireOf(current))) })
+  const document: WireDocument = current === undefined ? new Map() : wireOf(current)
+  return json(200, { config: toDeclarativeText(document, current?.entities.compatibility) })
 }
 
 const TRUE: ReadonlySet<string> = new Set(['1', 'true', 'on', 'yes'])
@@ -99,24 +99,4 @@ function byId(document: WireDocument): Record<string, unknown> {
     collections[name] = Object.fromEntries(entities.map((entity) => [entity.id, entity]))
   }
   return collections
-}
-
-/** A file in Kong's flat form: foreign keys are ids as plain strings (kong.md §1.3). */
-function toDeclarative(entities: Entities, document: WireDocument): Record<string, unknown> {
-  const file: Record<string, unknown> = { _format_version: '3.0' }
-  if (entities.compatibility === 'kong') file['compatibility'] = 'kong'
-  for (const [name, rows] of document) {
-    if (rows.length > 0) file[name] = rows.map(declarativeRow)
-  }
-  return file
-}
-
-function declarativeRow(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const written: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(row)) {
-    if (value === null) continue
-    const isReference = typeof value === 'object' && Object.keys(value).join() === 'id'
-    written[name] = isReference && 'id' in value ? value.id : value
-  }
-  return written
 }

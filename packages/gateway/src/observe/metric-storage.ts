@@ -30,6 +30,14 @@ export interface SeriesEntry {
   readonly cell: number
 }
 
+export interface DirectoryPage {
+  readonly series: readonly SeriesEntry[]
+  /** Where to go on next time. */
+  readonly next: number
+  /** Whether there is more already. */
+  readonly more: boolean
+}
+
 const HEADER_BYTES = 64
 const DEFAULT_CELLS = 262_144
 /** A series takes some 8 cells and 120 bytes of directory on average. */
@@ -106,19 +114,19 @@ export class MetricRegion {
   /**
    * The series described at byte `from` of the directory and later.
    *
-   * @returns them, and where to go on next time.
+   * @param maxEntries how many at most.
    */
-  entries(from: number): { readonly series: readonly SeriesEntry[]; readonly next: number } {
+  entries(from: number, maxEntries = Number.POSITIVE_INFINITY): DirectoryPage {
     const end = Atomics.load(this.#header, 0)
     const series: SeriesEntry[] = []
     let at = from
-    while (at < end) {
+    while (at < end && series.length < maxEntries) {
       const bytes = this.#directory.readUInt32LE(at)
       const entry = parseEntry(this.#directory.toString('utf8', at + 4, at + 4 + bytes))
       if (entry !== undefined) series.push(entry)
       at += 4 + bytes
     }
-    return { series, next: end }
+    return { series, next: at, more: at < end }
   }
 
   /** Takes over what an earlier owner left: the next series goes behind its last one, and its gauges are set to 0. */

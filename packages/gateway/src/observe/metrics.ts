@@ -48,6 +48,8 @@ const NO_LABELS: readonly string[] = []
 /** Cells that only `other` series may take. */
 const RESERVED_CELLS = 8192
 const DEFAULT_MAX_SERIES = 10_000
+/** New series that a scrape reads before it gives way; some milliseconds. */
+const REFRESH_ENTRIES = 1000
 
 type Handle = Counter | Gauge | Histogram
 
@@ -165,6 +167,7 @@ export class Metrics {
 
   /** The whole scrape, in pieces of some 32 KiB: give way to other work between them. */
   *render(format: ExpositionFormat): Generator<string, void, undefined> {
+    while (!this.#catalogue.refresh(REFRESH_ENTRIES)) yield ''
     this.sample()
     this.#catalogue.refresh()
     yield* renderMetrics(this.#catalogue, (name) => this.#collected(name), format)

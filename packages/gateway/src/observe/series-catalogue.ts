@@ -4,15 +4,19 @@ import { seriesWidth, type MetricRegion } from './metric-storage.ts'
 /** One series of the scrape: the same labels in one or more regions. */
 export class MergedSeries {
   readonly labels: readonly string[]
-  /** `a="x",b="y"`, escaped; empty without labels. */
-  readonly labelText: string
+  #labelText: string | undefined
   readonly #name: MetricName
   readonly #places: { readonly cells: Float64Array; readonly cell: number }[] = []
 
   constructor(name: MetricName, labels: readonly string[]) {
     this.#name = name
     this.labels = labels
-    this.labelText = renderLabels(metricDefinition(name).labels, labels)
+  }
+
+  /** `a="x",b="y"`, escaped; empty without labels. */
+  get labelText(): string {
+    this.#labelText ??= renderLabels(metricDefinition(this.#name).labels, this.labels)
+    return this.#labelText
   }
 
   addPlace(cells: Float64Array, cell: number): void {
@@ -53,15 +57,25 @@ export class SeriesCatalogue {
     }
   }
 
-  refresh(): void {
+  /**
+   * Reads what was registered since the last call.
+   *
+   * @param maxEntries after how many to stop, roughly, so that other work gets its turn.
+   * @returns whether everything was read.
+   */
+  refresh(maxEntries = Number.POSITIVE_INFINITY): boolean {
+    let left = maxEntries
     for (const [index, region] of this.#regions.entries()) {
-      const { series, next } = region.entries(this.#readTo[index] ?? 0)
+      if (left <= 0) return false
+      const { series, next, more } = region.entries(this.#readTo[index] ?? 0, left)
       this.#readTo[index] = next
       for (const entry of series) {
-        const merged = this.#obtain(entry.name, entry.labels)
-        merged.addPlace(region.cells, entry.cell)
+        this.#obtain(entry.name, entry.labels).addPlace(region.cells, entry.cell)
       }
+      if (more) return false
+      left -= series.length
     }
+    return true
   }
 
   /** In order of registration. */
