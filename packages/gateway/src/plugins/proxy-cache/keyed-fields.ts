@@ -71,20 +71,24 @@ const PROVIDER_CREDENTIALS: ReadonlySet<string> = new Set([
 
 const NOTHING: ReadonlySet<string> = new Set()
 
-const judged = new Map<string, boolean>()
+/** What a field is to a cache key. */
+type Meaning = 'about the caller' | 'about the answer' | 'nothing'
+
+const meanings = new Map<string, Meaning>()
 
 /** Whether the field belongs in a cache key. `name` in lower case. */
 export function isKeyedField(name: string): boolean {
-  return NAMED.has(name) || isAboutTheCaller(name)
+  return meaningOf(name) !== 'nothing'
 }
 
-function isAboutTheCaller(name: string): boolean {
-  const known = judged.get(name)
+function meaningOf(name: string): Meaning {
+  const known = meanings.get(name)
   if (known !== undefined) return known
   const about = !NOT_ABOUT_THE_CALLER.has(name) && ABOUT_THE_CALLER.test(name)
+  const meaning = about ? 'about the caller' : NAMED.has(name) ? 'about the answer' : 'nothing'
   // Names come from clients, so the memo is bounded.
-  if (judged.size < 4_096 && name.length < 64) judged.set(name, about)
-  return about
+  if (meanings.size < 4_096 && name.length < 64) meanings.set(name, meaning)
+  return meaning
 }
 
 /**
@@ -98,8 +102,8 @@ export function keyedFields({ request, upstream, consumer, service }: Exchange):
   const sent = upstream.headers.flat
   for (let i = 0; i < sent.length; i += 2) {
     const name = lowerCaseName(sent[i] ?? '')
-    const value = sent[i + 1] ?? ''
     if (!isKeyedField(name) || added.has(name) || provided.has(name)) continue
+    const value = sent[i + 1] ?? ''
     // The gateway's own copy of the path; the path is compared in a way of its own.
     if (name === 'x-forwarded-path' && value === request.rawPath) continue
     found.push([name, value])
@@ -113,7 +117,8 @@ export function keyedFields({ request, upstream, consumer, service }: Exchange):
 function addCaller(found: Field[], received: readonly string[]): void {
   for (let i = 0; i < received.length; i += 2) {
     const name = lowerCaseName(received[i] ?? '')
-    if (isAboutTheCaller(name)) found.push([`caller ${name}`, received[i + 1] ?? ''])
+    if (meaningOf(name) === 'about the caller')
+      found.push([`caller ${name}`, received[i + 1] ?? ''])
   }
 }
 
