@@ -29,8 +29,8 @@ export interface UnpackOptions {
   readonly sliceMs?: number
 }
 
-const ROWS_PER_PORTION = 200
-const DEFAULT_SLICE_MS = 8
+const ROWS_PER_PORTION = 100
+const DEFAULT_SLICE_MS = 5
 
 type PackedPlugin = Omit<PluginEntity, 'config'> & { readonly config: number }
 type PackedProvider = Omit<Provider, 'apiKeys'> & { readonly apiKeys: readonly string[] }

@@ -204,9 +204,12 @@ export function looseRecord() {
   })
 }
 
+/** Says in a JSON Schema that an absent record is filled in; Zod drops a plain `default` where values are transformed. */
+export const FILLED = 'x-filled-when-absent'
+
 /** A nested record that is filled with its own defaults when it is absent, recursively. */
 export function filled<S extends z.ZodType>(schema: S) {
-  return z.preprocess((value) => value ?? {}, schema)
+  return z.preprocess((value) => value ?? {}, schema.meta({ [FILLED]: true }))
 }
 
 /** A referenceable secret (kong.md §1.9): text in the file or the environment, {@link Secret} in the program. */

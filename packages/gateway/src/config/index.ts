@@ -15,12 +15,18 @@ export {
   readConfigurationSources,
 } from './source.ts'
 export type { ParseOptions } from './parse-options.ts'
-export { parseConfiguration, type ParsedConfiguration } from './parse-configuration.ts'
+export {
+  parseConfiguration,
+  type ParsedConfiguration,
+  type WrittenConfiguration,
+} from './parse-configuration.ts'
+export { adviseOn } from './advice/advise-on.ts'
 export {
   type ConfigurationPack,
   unpackConfiguration,
   type UnpackOptions,
 } from './configuration-pack.ts'
+export { configurationJsonSchema } from './json-schema.ts'
 export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
 export { type CgroupFacts, type CgroupRoots, readCgroup } from './cgroup.ts'
 export { type HostFacts, readHostFacts } from './node/host-facts.ts'

@@ -16,7 +16,7 @@ export interface TopLevel {
   readonly problems: readonly Problem[]
 }
 
-const FORMAT_VERSIONS = ['1.1', '2.1', '3.0'] as const
+export const FORMAT_VERSIONS = ['1.1', '2.1', '3.0'] as const
 const SCALARS = ['_format_version', '_transform', '_comment', '_ignore', 'compatibility'] as const
 
 /** Names that other tools or editions write, and what to do about them. */
