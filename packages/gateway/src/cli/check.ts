@@ -93,6 +93,6 @@ async function diagnose(path: string, advice: boolean): Promise<readonly Diagnos
     compatibility: settings.compatibility,
   })
   if (!parsed.ok) return parsed.problems
-  if (!advice) return parsed.warnings
-  return [...parsed.warnings, ...adviseOn(parsed.entities, settings, (id, field) => parsed.locate(id, field))]
+  const remarks = adviseOn(parsed.entities, settings, parsed.written)
+  return [...parsed.warnings, ...remarks.filter(({ severity }) => advice || severity !== 'advice')]
 }

@@ -37,7 +37,7 @@ function renderOne(diagnostic: Diagnostic, colour: boolean): string {
   }
   if (hint !== undefined) lines.push(`${margin} ${paint(DIM, '=')} ${printable(hint)}`)
   if (fix !== undefined)
-    lines.push(margin, ...fix.split('\n').map((line) => `${margin}     ${printable(line)}`))
+    lines.push('', ...fix.split('\n').map((line) => `${margin}     ${printable(line)}`))
   return lines.join('\n')
 }
 
