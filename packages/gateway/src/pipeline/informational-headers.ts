@@ -13,8 +13,11 @@ export function addProxiedHeaders(
     if (!headers.has('server')) headers.append('Server', serverToken)
   }
   if (headerTokens.latencyTokens) {
-    headers.set('X-Kong-Upstream-Latency', String(Math.round(exchange.record.upstreamLatencyMs)))
-    headers.set('X-Kong-Proxy-Latency', String(Math.round(exchange.record.proxyLatencyMs)))
+    const { upstreamLatencyMs, proxyLatencyMs, requestLatencyMs } = exchange.record
+    // A cached answer counts as proxied, but no upstream was asked: all of the time was ours.
+    const ours = proxyLatencyMs < 0 ? requestLatencyMs : proxyLatencyMs
+    headers.set('X-Kong-Upstream-Latency', String(Math.round(Math.max(0, upstreamLatencyMs))))
+    headers.set('X-Kong-Proxy-Latency', String(Math.round(ours)))
   }
   if (headerTokens.upstreamStatus) headers.set('X-Kong-Upstream-Status', String(status))
   addRequestId(exchange, headers)
