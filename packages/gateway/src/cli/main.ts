@@ -19,6 +19,11 @@ Settings also come from the environment (PRATU_*, and KONG_* with Kong's meaning
 
 /** @param argv as `process.argv`. Sets the exit code; ends the process only where a command says so. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // `pratu schema | head` closes the pipe early: that is the reader's right, not a failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
   const program = new Command('pratu')
     .description(
       "An AI API gateway: Kong's configuration, exact limits, honest streaming, metered.",
