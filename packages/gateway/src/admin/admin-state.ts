@@ -1,4 +1,4 @@
-import type { Diagnostic, Entities } from '../config/index.ts'
+import type { Diagnostic, Entities, Path } from '../config/index.ts'
 
 /** A configuration in use. */
 export interface AppliedConfiguration {
@@ -9,6 +9,11 @@ export interface AppliedConfiguration {
   readonly text: string
   readonly entities: Entities
   readonly appliedAtMs: number
+  /** What was written, for fields that are shown as they were. */
+  readonly written: {
+    readonly root: Readonly<Record<string, unknown>>
+    pathOf(entityId: string): Path | undefined
+  }
 }
 
 /** Why the last attempt to change the configuration failed; the one before serves on. */

@@ -5,6 +5,7 @@ import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
 import type { ClientChannel } from '../pipeline/index.ts'
 import { createAccessRule, type AccessRule } from './access-rule.ts'
 import type { AdminState, AppliedConfiguration } from './admin-state.ts'
+import { createWireView } from './applied-wire.ts'
 import { collectionPaths, collectionResponse } from './collections.ts'
 import {
   currentConfigurationResponse,
@@ -13,7 +14,7 @@ import {
 } from './configuration-endpoint.ts'
 import { healthResponse } from './health.ts'
 import { informationResponse, type InformationDependencies } from './information.ts'
-import { toKongWire, type WireDocument } from './kong-wire.ts'
+import type { WireDocument } from './kong-wire.ts'
 import { latencyResponse, metricsResponse } from './metrics-endpoints.ts'
 import { json, message, methodNotAllowed, NOT_FOUND, send, type AdminResponse } from './respond.ts'
 import { schemaResponse, type SchemaDependencies } from './schemas.ts'
@@ -62,12 +63,12 @@ const READ = ['GET', 'HEAD']
 class Admin {
   readonly #dependencies: AdminDependencies
   readonly #access: AccessRule
-  /** Made at the first look at a configuration: most are never looked at. */
-  readonly #wires = new WeakMap<AppliedConfiguration, WireDocument>()
+  readonly #wireOf: (applied: AppliedConfiguration) => WireDocument
 
   constructor(dependencies: AdminDependencies) {
     this.#dependencies = dependencies
     this.#access = createAccessRule(dependencies.token)
+    this.#wireOf = createWireView(dependencies.plugins)
   }
 
   handle(request: RequestView, client: ClientChannel): void {
@@ -176,7 +177,7 @@ class Admin {
 
   #configuration(request: RequestView): AdminResponse | Promise<AdminResponse> {
     const { state, apply, applyTimeoutMs } = this.#dependencies
-    const wireOf = (applied: AppliedConfiguration): WireDocument => this.#wireOf(applied)
+    const wireOf = this.#wireOf
     switch (request.method) {
       case 'GET':
       case 'HEAD':
@@ -191,14 +192,6 @@ class Admin {
       default:
         return methodNotAllowed(['GET', 'HEAD', 'POST'])
     }
-  }
-
-  #wireOf(applied: AppliedConfiguration): WireDocument {
-    const known = this.#wires.get(applied)
-    if (known !== undefined) return known
-    const made = toKongWire(applied.entities, Math.floor(applied.appliedAtMs / 1000))
-    this.#wires.set(applied, made)
-    return made
   }
 
   #failed(error: unknown): AdminResponse {

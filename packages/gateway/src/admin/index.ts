@@ -9,4 +9,3 @@ export type {
 } from './admin-state.ts'
 export type { GivenConfiguration } from './configuration-body.ts'
 export { createHealthHandler, HEALTH_PATHS, type HealthState } from './health.ts'
-export { toKongWire, type WireDocument, type WireEntity } from './kong-wire.ts'

@@ -8,7 +8,6 @@ import {
   type Service,
   type Upstream,
 } from '../config/index.ts'
-import { toWireConfig } from './wire-config.ts'
 
 /** An entity with Kong's field names, nulls explicit, foreign keys as `{id}` (kong.md §4.2). */
 export type WireEntity = Readonly<Record<string, unknown>> & { readonly id: string }
@@ -33,9 +32,14 @@ const ALWAYS_EMPTY = [
  * What the Admin API shows of a configuration. Secrets are not in it: keys of consumers only as the digest that is kept
  * of them, private keys and provider keys as `[secret]`.
  *
+ * @param configOf a plugin's configuration as it is shown.
  * @param appliedAtSeconds stands for `created_at` and `updated_at`, which a file does not have.
  */
-export function toKongWire(entities: Entities, appliedAtSeconds: number): WireDocument {
+export function toKongWire(
+  entities: Entities,
+  appliedAtSeconds: number,
+  configOf: (plugin: PluginEntity) => unknown,
+): WireDocument {
   const times = { created_at: appliedAtSeconds, updated_at: appliedAtSeconds }
   const document = new Map<string, WireEntity[]>()
   const list = (name: string): WireEntity[] => {
@@ -48,7 +52,9 @@ export function toKongWire(entities: Entities, appliedAtSeconds: number): WireDo
   for (const name of ALWAYS_EMPTY) list(name)
   list('services').push(...entities.services.map((one) => ({ ...serviceOf(one), ...times })))
   list('routes').push(...entities.routes.map((one) => ({ ...routeOf(one), ...times })))
-  list('plugins').push(...entities.plugins.map((one) => ({ ...pluginOf(one), ...times })))
+  list('plugins').push(
+    ...entities.plugins.map((one) => ({ ...pluginOf(one, configOf(one)), ...times })),
+  )
   list('consumers').push(...entities.consumers.map((one) => ({ ...consumerOf(one), ...times })))
   for (const name of ['keyauth_credentials', 'basicauth_credentials', 'jwt_secrets']) list(name)
   for (const { id, kind, consumerId, lookup, expiresAtSeconds } of entities.credentials) {
@@ -167,7 +173,7 @@ function routeOf(route: Route): WireEntity {
   }
 }
 
-function pluginOf(plugin: PluginEntity): WireEntity {
+function pluginOf(plugin: PluginEntity, config: unknown): WireEntity {
   return {
     id: plugin.id,
     name: plugin.name,
@@ -175,7 +181,7 @@ function pluginOf(plugin: PluginEntity): WireEntity {
     route: reference(plugin.routeId),
     service: reference(plugin.serviceId),
     consumer: reference(plugin.consumerId),
-    config: toWireConfig(plugin.config),
+    config,
     protocols: ['grpc', 'grpcs', 'http', 'https'],
     enabled: plugin.enabled,
     tags: listOrNull(plugin.tags),

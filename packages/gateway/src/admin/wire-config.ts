@@ -1,48 +1,93 @@
-import { scrubText } from '../observe/index.ts'
+import { Redactor, scrubText } from '../observe/index.ts'
+import {
+  isJsonSchema,
+  isSecretSchema,
+  propertiesOf,
+  typeOf,
+  withoutNull,
+  type JsonSchema,
+} from './json-schema.ts'
 
-/** Names whose values are not shown. Digests and names of things are not secrets. */
+/** Names whose values are not shown, wherever they stand. */
 const SECRET_NAME =
   /^(?:.*_)?(?:password|secret|token|api_key|private_key|passphrase|header_value|param_value|authorization)$/
 const MASK = '[secret]'
 const MAX_DEPTH = 20
+const redactor = new Redactor()
 
 /**
- * A plugin's typed configuration as JSON with Kong's kind of names: `headerName` → `header_name`. What cannot be written
- * as JSON is left out; secrets are masked.
+ * A plugin's configuration as Kong would show it: as written, references instead of what they stand for, with the
+ * schema's defaults, and null for what is not set (kong.md §4.2). Secrets are masked.
+ *
+ * @param written the `config` of the file; `undefined` when it has none.
  */
-export function toWireConfig(config: unknown): unknown {
-  return wireValue(config, 0)
-}
-
-function wireValue(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return scrubText(value)
-  if (typeof value === 'bigint') return value.toString()
-  if (typeof value === 'function' || typeof value === 'symbol') return undefined
-  if (typeof value !== 'object' || value === null) return value ?? null
-  if (depth > MAX_DEPTH) return null
-  if (value instanceof RegExp) return value.source
-  if (value instanceof Map) return wireMembers(value.entries(), depth)
-  if (value instanceof Set) return [...value].map((item) => wireValue(item, depth + 1))
-  if (Array.isArray(value)) return value.map((item) => wireValue(item, depth + 1))
-  if (ArrayBuffer.isView(value)) return MASK
-  if ('toJSON' in value && typeof value.toJSON === 'function')
-    return wireValue(value.toJSON(), depth + 1)
-  return wireMembers(Object.entries(value), depth)
-}
-
-function wireMembers(
-  entries: Iterable<readonly [unknown, unknown]>,
-  depth: number,
-): Record<string, unknown> {
-  const members = new Map<string, unknown>()
-  for (const [key, value] of entries) {
-    const name = snakeCase(String(key))
-    const masked = SECRET_NAME.test(name) && typeof value === 'string' && value !== ''
-    members.set(name, masked ? MASK : wireValue(value, depth + 1))
+export function toWireConfig(schema: JsonSchema, written: unknown): Record<string, unknown> {
+  const given = isJsonSchema(written) ? written : {}
+  const shown = new Map<string, unknown>()
+  for (const [name, property] of propertiesOf(schema)) {
+    shown.set(name, filled(property, given[name], isSecret(name, property)))
   }
+  for (const [name, value] of Object.entries(given)) {
+    if (!shown.has(name)) shown.set(name, masked(value, SECRET_NAME.test(name), 0))
+  }
+  return Object.fromEntries(shown)
+}
+
+/** For a plugin that cannot be described: what its author wrote, masked. */
+export function toMaskedConfig(written: unknown): unknown {
+  return masked(written ?? {}, false, 0)
+}
+
+function isSecret(name: string, schema: JsonSchema): boolean {
+  return SECRET_NAME.test(name) || isSecretSchema(schema)
+}
+
+function filled(schema: JsonSchema, given: unknown, secret: boolean): unknown {
+  const inner = withoutNull(schema)
+  const isRecord = typeOf(inner) === 'object' && propertiesOf(inner).length > 0
+  if (isRecord) {
+    // A record that stays null unless it is written says so with a default of its own, or by allowing null.
+    if (given === undefined && inner !== schema)
+      return 'default' in schema ? schema['default'] : null
+    return toWireConfig(inner, given)
+  }
+  if (given === undefined || given === null) return 'default' in schema ? schema['default'] : null
+  const items = inner['items']
+  if (Array.isArray(given) && isJsonSchema(items) && propertiesOf(items).length > 0) {
+    return given.map((item: unknown) => toWireConfig(items, item))
+  }
+  return masked(given, secret, 0)
+}
+
+/** A reference says where the secret is, not what it is. */
+const REFERENCE = /^(?:\{vault:\/\/[^{}]+\}|\$\([A-Z_][A-Z0-9_]*\))$/
+
+function masked(value: unknown, secret: boolean, depth: number): unknown {
+  if (typeof value === 'string') {
+    if (REFERENCE.test(value)) return value
+    return secret ? MASK : maskedText(value)
+  }
+  if (typeof value !== 'object' || value === null) return secret && value !== null ? MASK : value
+  if (depth > MAX_DEPTH) return null
+  if (Array.isArray(value)) return value.map((item: unknown) => masked(item, secret, depth + 1))
+  const members = Object.entries(value).map(([name, member]) => [
+    name,
+    masked(member, secret || hidesMember(name), depth + 1),
+  ])
   return Object.fromEntries(members)
 }
 
-function snakeCase(name: string): string {
-  return name.replaceAll(/([a-z\d])([A-Z])/g, '$1_$2').toLowerCase()
+function hidesMember(name: string): boolean {
+  return SECRET_NAME.test(name) || redactor.hidesHeader(name.toLowerCase())
+}
+
+/** `name:value`, as the transformers write header fields. */
+function maskedText(text: string): string {
+  const colon = text.indexOf(':')
+  if (colon > 0 && redactor.hidesHeader(text.slice(0, colon).trim().toLowerCase())) {
+    return REFERENCE.test(text.slice(colon + 1).trim())
+      ? text
+      : `${text.slice(0, colon + 1)}${MASK}`
+  }
+  return scrubText(text)
 }

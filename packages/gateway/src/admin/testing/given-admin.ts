@@ -128,16 +128,19 @@ export interface GivenAdmin {
   ) => Promise<ConfigurationResult>
 }
 
+/** What a test replaces. */
+export type GivenDependencies = Partial<Omit<AdminDependencies, 'plugins'>> & {
+  readonly adminToken?: string
+  readonly plugins?: readonly AnyPluginDefinition[]
+}
+
 /** An admin room over the real configuration reader, and no sockets. */
-export function givenAdmin(
-  more: Partial<AdminDependencies> & { readonly adminToken?: string } = {},
-): GivenAdmin {
-  const { adminToken, ...rest } = more
+export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
+  const { adminToken, plugins = [limiter], ...rest } = more
   const metrics = createMetrics()
   const process: GivenAdmin['process'] = { draining: false, applying: false, workers: [] }
   let current: AppliedConfiguration | undefined
   let failure: RefusedConfiguration | undefined
-  const plugins = [limiter]
 
   const load: GivenAdmin['load'] = (text, format = 'yaml') => {
     const parsed = parseConfiguration([{ name: 'body', text, format }], {

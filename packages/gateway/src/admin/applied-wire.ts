@@ -1,0 +1,45 @@
+import type { Path, PluginEntity } from '../config/index.ts'
+import type { AppliedConfiguration } from './admin-state.ts'
+import { describeSchema } from './json-schema.ts'
+import { toKongWire, type WireDocument } from './kong-wire.ts'
+import type { DescribedPlugin } from './schemas.ts'
+import { toMaskedConfig, toWireConfig } from './wire-config.ts'
+
+/**
+ * Shows configurations in Kong's form, each made once, at the first look: most are never looked at.
+ *
+ * @param plugins whose schemas tell the defaults.
+ */
+export function createWireView(
+  plugins: readonly DescribedPlugin[],
+): (applied: AppliedConfiguration) => WireDocument {
+  const documents = new WeakMap<AppliedConfiguration, WireDocument>()
+  const schemas = new Map(plugins.map(({ name, schema }) => [name, schema]))
+  return (applied) => {
+    const known = documents.get(applied)
+    if (known !== undefined) return known
+    const configOf = ({ id, name }: PluginEntity): unknown => {
+      const written = writtenConfig(applied, id)
+      const schema = schemas.get(name)
+      const described = schema === undefined ? undefined : describeSchema(schema)
+      return described === undefined ? toMaskedConfig(written) : toWireConfig(described, written)
+    }
+    const made = toKongWire(applied.entities, Math.floor(applied.appliedAtMs / 1000), configOf)
+    documents.set(applied, made)
+    return made
+  }
+}
+
+function writtenConfig({ written }: AppliedConfiguration, id: string): unknown {
+  const path = written.pathOf(id)
+  return path === undefined ? undefined : valueAt(written.root, [...path, 'config'])
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = Reflect.get(value, part)
+  }
+  return value
+}
