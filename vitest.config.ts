@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config'
 // Real sockets on port 0 everywhere; no retry, so that a flake is seen the first time.
 export default defineConfig({
   test: {
-    include: ['packages/*/{src,test}/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [
+      'packages/*/{src,test}/**/*.test.ts',
+      'e2e/**/*.test.ts',
+      'scripts/**/*.test.ts',
+      'examples/**/*.test.ts',
+    ],
     exclude: ['**/node_modules/**', '**/dist/**', 'e2e/system/**'],
     pool: 'forks',
     maxWorkers: 2,

@@ -1,0 +1,1 @@
+export { allowedTeams } from './plugin.ts'
