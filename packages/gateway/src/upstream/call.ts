@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '../errors/index.ts'
-import type { Clock } from '@pratu/plugin-kit'
+import type { CallContext } from './call-context.ts'
 import type { Connection, ConnectionUser } from './connection.ts'
 import type {
   Try,
@@ -11,26 +11,21 @@ import type {
   UpstreamTargeting,
 } from './contract.ts'
 import { isSliced, toDispatchOptions } from './dispatch-options.ts'
-import type { OnUpstreamEvent } from './events.ts'
-import { classify, shuttingDown, toLoggable, UpstreamFault } from './fault.ts'
+import {
+  breach,
+  CANCELLED,
+  classify,
+  shuttingDown,
+  toError,
+  toLoggable,
+  UpstreamFault,
+} from './fault.ts'
 import { enterParser, insideParser, leaveParser } from './parser-gate.ts'
 import type { UpstreamService } from './pools.ts'
 import { StreamedBody } from './request-body.ts'
 import { TryLog } from './try-log.ts'
 import { toResponseFields, type ParsedFields } from './response-fields.ts'
 import { mayRetry } from './retry-rule.ts'
-
-/** What a call needs of the client that started it. */
-export interface CallContext {
-  readonly clock: Clock
-  readonly onEvent: OnUpstreamEvent
-  /** `false`: no connection is used twice, and every request says so. */
-  readonly keepAlive: boolean
-  /** Whether no more tries may start. */
-  readonly closing: boolean
-  /** A call has settled. */
-  finished(): void
-}
 
 /** Interim responses before the final one (F27). */
 const MAX_INFORMATIONAL = 100
@@ -140,17 +135,11 @@ export class Call implements UpstreamCall, ConnectionUser {
     const target = this.#targeting.targets[this.#targetIndex]
     const pool = this.#service.pool(this.#targetIndex, this.#request.host)
     if (target === undefined || pool === undefined) {
-      this.#fail(
-        'upstream_no_target',
-        new UpstreamFault('upstream_no_target', 'no target with a weight above 0'),
-      )
+      this.abandon(new UpstreamFault('upstream_no_target', 'no target with a weight above 0'))
       return
     }
     if (this.#request.method === 'CONNECT') {
-      this.#fail(
-        'method_not_allowed',
-        new UpstreamFault('method_not_allowed', 'CONNECT has no place behind a gateway'),
-      )
+      this.abandon(new UpstreamFault('method_not_allowed', 'CONNECT is not forwarded'))
       return
     }
     const connection = pool.acquire(stale)
@@ -191,7 +180,12 @@ export class Call implements UpstreamCall, ConnectionUser {
   }
 
   #tellSending(): void {
-    if (!this.#settled) this.#sink.sending()
+    if (this.#settled) return
+    try {
+      this.#sink.sending()
+    } catch (error) {
+      this.#controller?.abort(toError(error))
+    }
   }
 
   onBodySent(): void {
@@ -274,6 +268,8 @@ export class Call implements UpstreamCall, ConnectionUser {
     enterParser()
     try {
       this.#sink.end()
+    } catch (error) {
+      this.#context.onEvent({ kind: 'defect', error: toError(error) })
     } finally {
       leaveParser()
     }
@@ -368,7 +364,7 @@ export class Call implements UpstreamCall, ConnectionUser {
     this.#log.failed(code)
     this.#settle()
     this.#closeConnection(cause)
-    if (this.#starting) queueMicrotask(() => this.#sink.fail(failure))
+    if (this.#starting) queueMicrotask(() => this.#tellFailure(failure))
     else this.#tellFailure(failure)
   }
 
@@ -376,6 +372,8 @@ export class Call implements UpstreamCall, ConnectionUser {
     enterParser()
     try {
       this.#sink.fail(failure)
+    } catch (error) {
+      this.#context.onEvent({ kind: 'defect', error: toError(error) })
     } finally {
       leaveParser()
     }
@@ -396,11 +394,4 @@ export class Call implements UpstreamCall, ConnectionUser {
     if (this.#settled) controller?.abort(reason)
     connection?.close()
   }
-}
-
-/** Given to undici, never to a sink. */
-const CANCELLED = new UpstreamFault('upstream_reset', 'the call was ended by the gateway')
-
-function breach(what: string): UpstreamFault {
-  return new UpstreamFault('upstream_protocol_error', `the upstream sent ${what}`)
 }

@@ -271,21 +271,30 @@ test('close ends calls that outlast the grace', async () => {
   expect(sink.failure?.code).toBe('server_shutting_down')
 })
 
-test('a sink that throws fails its own call only, and is reported', async () => {
-  const server = await rawServer((socket) => socket.write(answer('x')))
-  const client = createClient()
-  class Throwing extends RecordingSink {
-    override head(): void {
-      throw new TypeError('defect of a plugin')
-    }
-  }
-  const sink = new Throwing()
-  client.send(targetingOf(server.port), requestOf(), sink)
-  await sink.until(() => sink.done)
-  expect(sink.failure).toMatchObject({ code: 'internal', cause: { message: 'defect of a plugin' } })
-  expect(client.events).toMatchObject([{ kind: 'defect' }])
-  expect((await send(client, targetingOf(server.port))).status).toBe(200)
-})
+test.each(['sending', 'head', 'data', 'end', 'fail'] as const)(
+  'a sink that throws in %s harms its own call only, and is reported',
+  async (moment) => {
+    const server = await rawServer((socket) => socket.write(answer('x')))
+    const client = createClient()
+    const sink = new RecordingSink()
+    const original = sink[moment].bind(sink)
+    Object.assign(sink, {
+      [moment]: (...values: never[]) => {
+        Reflect.apply(original, sink, values)
+        throw new TypeError('defect of a plugin')
+      },
+    })
+    const port = moment === 'fail' ? await closedPort() : server.port
+    client.send(targetingOf(port), requestOf(), sink)
+    await sink.until(() => sink.done)
+    const told = moment === 'end' || moment === 'fail' ? moment : 'internal'
+    expect(sink.failure?.code ?? 'end').toBe(told === 'fail' ? 'upstream_unreachable' : told)
+    expect(client.events).toMatchObject([
+      { kind: 'defect', error: { message: 'defect of a plugin' } },
+    ])
+    expect((await send(client, targetingOf(server.port))).status).toBe(200)
+  },
+)
 
 test('a call may be started from within another one’s sink', async () => {
   const server = await rawServer((socket) => socket.write(answer('x')))

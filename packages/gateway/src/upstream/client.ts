@@ -1,7 +1,8 @@
 import type { Clock } from '@pratu/plugin-kit'
 import type { UpstreamSettings } from '../config/index.ts'
 import { isAllowedAddress, type AddressPolicy } from './address-policy.ts'
-import { Call, type CallContext } from './call.ts'
+import { Call } from './call.ts'
+import type { CallContext } from './call-context.ts'
 import type {
   UpstreamCall,
   UpstreamClient,

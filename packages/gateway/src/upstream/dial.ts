@@ -226,6 +226,9 @@ export class Dial {
     this.#callback = undefined
     this.#stopTimers()
     callback?.({ socket, address })
+    // The connection listens for itself now; an open stream need not carry this object for hours.
+    socket.off('error', this.#onError)
+    socket.off('close', this.#onClose)
   }
 
   #fail(error: UpstreamFault): void {

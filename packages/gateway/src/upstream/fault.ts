@@ -13,6 +13,14 @@ export class UpstreamFault extends Error {
   }
 }
 
+/** Given to undici when a call ends from our side; never to a sink. */
+export const CANCELLED = new UpstreamFault('upstream_reset', 'the call was ended by the gateway')
+
+/** @param what the upstream sent against the protocol or beyond its limits. */
+export function breach(what: string): UpstreamFault {
+  return new UpstreamFault('upstream_protocol_error', `the upstream sent ${what}`)
+}
+
 export function shuttingDown(): UpstreamFault {
   return new UpstreamFault('server_shutting_down', 'the gateway is shutting down')
 }
@@ -80,6 +88,10 @@ function isUnfinished(error: Error): boolean {
 export function toLoggable(error: Error): Error {
   if (!(error instanceof errors.HTTPParserError)) return error
   return new UpstreamFault('upstream_protocol_error', error.message)
+}
+
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 /** The `code` that Node and undici put on their errors. */
