@@ -528,6 +528,7 @@ describe('bodies of requests', () => {
       large,
       givenBody(large, { chunked: true }),
       givenBody(large, { chunked: true, pending: true }),
+      { ...givenBody(large), buffer: () => 'complete' as const },
     ]) {
       const result = await request(post(body))
       expect([statusOf(result), result.proxied]).toEqual(['Bypass', true])

@@ -87,10 +87,20 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
       exchange: Exchange,
       directives: Directives,
     ): Awaitable<Reply | undefined> {
-      const bytes = exchange.request.body.bytes(KEYED_BODY_BYTES)
+      const bytes = exchange.request.body.bytes(Number.MAX_SAFE_INTEGER)
       return bytes instanceof Promise
-        ? bytes.then((late) => lookUp(exchange, directives, cacheKey(exchange, config, late)))
-        : lookUp(exchange, directives, cacheKey(exchange, config, bytes))
+        ? bytes.then((late) => lookUpWith(exchange, directives, late))
+        : lookUpWith(exchange, directives, bytes)
+    }
+
+    /** A body that had arrived before anybody asked is complete, whatever its size. */
+    function lookUpWith(
+      exchange: Exchange,
+      directives: Directives,
+      body: Uint8Array,
+    ): Reply | undefined {
+      if (body.length > KEYED_BODY_BYTES) return bypass(exchange)
+      return lookUp(exchange, directives, cacheKey(exchange, config, body))
     }
 
     /** Opens the store for an answer that may be stored; the rest of it follows as the body passes. */
@@ -130,7 +140,6 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         if (request.body.empty) {
           return lookUp(exchange, directives, cacheKey(exchange, config, EMPTY))
         }
-        if ((request.body.declaredBytes ?? 0) > KEYED_BODY_BYTES) return bypass(exchange)
         const buffered = request.body.buffer(KEYED_BODY_BYTES)
         if (buffered === 'complete') return lookUpByBody(exchange, directives)
         if (buffered === 'partial') return bypass(exchange)

@@ -48,6 +48,12 @@ describePlugin(requestSizeLimiting, {
       ...TOO_LARGE,
     },
     {
+      name: 'turns out too large, and had arrived before anybody asked',
+      config: TEN_BYTES,
+      exchange: { ...chunked(11), body: { ...chunked(11).body, buffer: () => 'complete' } },
+      ...TOO_LARGE,
+    },
+    {
       name: 'too large, and the client waits for 100 Continue',
       config: TEN_BYTES,
       exchange: {

@@ -27,14 +27,23 @@ export const requestSizeLimiting = definePlugin<RequestSizeLimitingConfig>({
           return undefined
         }
         const measured = body.buffer(Math.max(0, maxBytes))
-        if (measured instanceof Promise) {
-          return measured.then((state) => (state === 'partial' ? tooLarge(exchange) : undefined))
-        }
-        return measured === 'partial' ? tooLarge(exchange) : undefined
+        return measured instanceof Promise
+          ? measured.then((state) => judge(exchange, state, maxBytes))
+          : judge(exchange, measured, maxBytes)
       },
     }
   },
 })
+
+/** A body that had arrived before anybody asked is complete, whatever its size. */
+function judge(
+  exchange: Exchange,
+  state: 'complete' | 'partial',
+  maxBytes: number,
+): Reply | undefined {
+  const tooMany = state === 'partial' || exchange.request.body.receivedBytes > maxBytes
+  return tooMany ? tooLarge(exchange) : undefined
+}
 
 /** A client that waits for `100 Continue` is told that its expectation failed: it has not sent the body yet. */
 function tooLarge({ request }: Exchange): Reply {

@@ -34,10 +34,15 @@ function describeWithBody(
   state: 'complete' | 'partial',
 ): Awaitable<Shown> {
   if (state === 'partial') return describe(exchange, message, undefined)
-  const bytes = exchange.request.body.bytes(SHOWN_BODY_BYTES)
+  // A body that had arrived before anybody asked is complete, whatever its size.
+  const bytes = exchange.request.body.bytes(Number.MAX_SAFE_INTEGER)
   return bytes instanceof Promise
-    ? bytes.then((late) => describe(exchange, message, late))
-    : describe(exchange, message, bytes)
+    ? bytes.then((late) => describe(exchange, message, shownBody(late)))
+    : describe(exchange, message, shownBody(bytes))
+}
+
+function shownBody(bytes: Uint8Array): Uint8Array | undefined {
+  return bytes.length > SHOWN_BODY_BYTES ? undefined : bytes
 }
 
 function describe(

@@ -154,5 +154,7 @@ describe('kong.md §3.15 echo', () => {
     expect(await echoed(large)).toBeUndefined()
     expect(await echoed(givenBody(large, { chunked: true }))).toBeUndefined()
     expect(await echoed(givenBody(large, { pending: true, chunked: true }))).toBeUndefined()
+    const arrived = { ...givenBody(large, { chunked: true }), buffer: () => 'complete' as const }
+    expect(await echoed(arrived)).toBeUndefined()
   })
 })
