@@ -61,10 +61,7 @@ test('its schema judges the file, and its messages name the field', async () => 
     name: 'ConfigurationRefused',
     failure: {
       problems: [
-        {
-          message: 'name at least one team',
-          path: ['services', 0, 'plugins', 0, 'config', 'teams'],
-        },
+        { message: 'name at least one team', path: 'services[0].plugins[0].config.teams' },
       ],
     },
   })
