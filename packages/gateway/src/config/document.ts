@@ -1,5 +1,6 @@
 import type { Excerpt, Path, Problem } from './diagnostics.ts'
 import { excerptOf } from './excerpt.ts'
+import { findJsonError } from './json-error.ts'
 import type { ConfigurationSource } from './source.ts'
 import { parseFastYaml, UNUSUAL } from './yaml/fast-yaml.ts'
 import {
@@ -96,11 +97,14 @@ class SourceText {
   readonly root: RawRecord
   readonly problems: readonly PlacedProblem[]
   private readonly limits: DocumentLimits
+  /** Without the byte order mark that some editors write. */
+  private readonly text: string
   private positioned: PositionedYaml | undefined
 
   constructor(source: ConfigurationSource, limits: DocumentLimits) {
     this.source = source
     this.limits = limits
+    this.text = source.text.replace(/^\ufeff/, '')
     const { value, problems } = this.read()
     const placed = problems.map((problem) => this.placeText(problem))
     if (isRecord(value)) this.root = value
@@ -112,10 +116,17 @@ class SourceText {
   }
 
   private read(): { value: unknown; problems: readonly TextProblem[] } {
-    const { text, format } = this.source
-    if (format !== 'yaml' && /^\s*[[{]/.test(text)) {
-      const json = parseSafeJson(text, this.limits.maxDepth)
-      if (json !== undefined) return { value: json.value, problems: [] }
+    const { format } = this.source
+    const { text } = this
+    if (format !== 'yaml' && (format === 'json' || /^\s*[[{]/.test(text))) {
+      const json = parseJson(text)
+      if (json !== undefined && isSafe(json.value, this.limits.maxDepth))
+        return { value: json.value, problems: [] }
+      if (json === undefined && format === 'json') {
+        const { offset, message } = findJsonError(text)
+        const span = { start: offset, end: offset + 1 }
+        return { value: {}, problems: [{ code: 'syntax', message, span }] }
+      }
     }
     if (format !== 'json') {
       const fast = parseFastYaml(text, this.limits.maxDepth)
@@ -139,7 +150,7 @@ class SourceText {
   }
 
   private positions(): PositionedYaml {
-    this.positioned ??= readPositionedYaml(this.source.text, this.limits)
+    this.positioned ??= readPositionedYaml(this.text, this.limits)
     return this.positioned
   }
 
@@ -159,7 +170,7 @@ class SourceText {
     span: { readonly start: number; readonly end: number },
   ): PlacedProblem {
     const { line, column } = this.positions().position(span.start)
-    const excerpt = excerptOf(this.source.text, span, column, localPath)
+    const excerpt = excerptOf(this.text, span, column, localPath)
     return { ...problem, file: this.source.name, line, column, excerpt, localPath }
   }
 }
@@ -168,18 +179,17 @@ function isRecord(value: unknown): value is RawRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** `undefined` when the text is not JSON, or when the careful reader should look at it. */
-function parseSafeJson(text: string, maxDepth: number): { readonly value: unknown } | undefined {
-  let value: unknown
+/** `undefined` when the text is not JSON. */
+function parseJson(text: string): { readonly value: unknown } | undefined {
   try {
-    value = JSON.parse(text)
+    return { value: JSON.parse(text) }
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
-  return isSafe(value, maxDepth) ? { value } : undefined
 }
 
+/** Whether nothing in it needs the careful reader's words. */
 function isSafe(value: unknown, depthLeft: number): boolean {
   if (typeof value !== 'object' || value === null) return true
   if (depthLeft < 0) return false
