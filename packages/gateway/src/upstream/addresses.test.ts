@@ -169,7 +169,7 @@ test('F41 one look-up under way serves everybody, and a hanging one delays only 
     else table(host, callback)
   }
   const clock = movableClock()
-  const client = createClient({ dnsTtlMs: 1_000, dnsTimeoutMs: 60 }, { lookup, clock })
+  const client = createClient({ dnsTtlMs: 1_000, dnsTimeoutMs: 300 }, { lookup, clock })
   const targeting = targetingOf([], named('busy.test', server.port))
   await Promise.all([1, 2, 3].map(() => send(client, targeting)))
   expect(table.asked).toBe(1)
@@ -177,10 +177,10 @@ test('F41 one look-up under way serves everybody, and a hanging one delays only 
   clock.advance(1_001)
   const startedAt = performance.now()
   expect((await send(client, targeting)).status).toBe(200)
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(55)
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(295)
   const again = performance.now()
   expect((await send(client, targeting)).status).toBe(200)
-  expect(performance.now() - again).toBeLessThan(50)
+  expect(performance.now() - again).toBeLessThan(290)
   expect(table.asked).toBe(2)
 })
 

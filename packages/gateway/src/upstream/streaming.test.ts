@@ -147,7 +147,7 @@ test('F05 a call cancelled before the first byte closes its upstream connection 
   sink.call.cancel()
   sink.call.cancel()
   await closed
-  expect(performance.now() - cancelledAt).toBeLessThan(50)
+  expect(performance.now() - cancelledAt).toBeLessThan(250)
   await noConnections(client)
   expect(sink.log).toEqual(['sending'])
   expect(server.requests).toHaveLength(1)
@@ -168,7 +168,7 @@ test('F06 a call cancelled in the middle of a stream closes its upstream connect
   sink.call.cancel()
   const { length } = sink.log
   await closed
-  expect(performance.now() - cancelledAt).toBeLessThan(50)
+  expect(performance.now() - cancelledAt).toBeLessThan(250)
   await noConnections(client)
   expect(sink.log).toHaveLength(length)
   expect(sink.done).toBe(false)
