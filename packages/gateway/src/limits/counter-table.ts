@@ -47,6 +47,8 @@ const TIME_OFFSET = 6
 
 /** Largest number of records whose numbers fit into an index word. */
 const MAX_RECORDS = RECORD_MASK
+/** With the records set aside just 2¹⁷, so that the index is a power of two without waste. */
+const DEFAULT_SLOTS = 122_880
 /** Records set aside for scopes that find the table full; see `CounterStore.locate`. */
 const SHARED_BUCKETS = 4096
 
@@ -55,7 +57,9 @@ const SHARED_BUCKETS = 4096
  *
  * @param slots Counters per period and window, at most 1,040,000. About 32 bytes each, twice while windows change.
  */
-export function createCounterTable({ slots = 131_072 }: { slots?: number } = {}): CounterTable {
+export function createCounterTable({
+  slots = DEFAULT_SLOTS,
+}: { slots?: number } = {}): CounterTable {
   const { totalInts } = layout(slots)
   const buffer = new SharedArrayBuffer(totalInts * Int32Array.BYTES_PER_ELEMENT)
   const key = randomBytes(8)

@@ -209,6 +209,19 @@ export const METRICS = {
     help: 'Sockets open to upstreams',
     labels: [],
   },
+  pratu_rate_limit_counters: {
+    type: 'gauge',
+    help: 'Counters of limits in use in the current windows, of all periods',
+    labels: [],
+    // One table for all threads: each reports the same.
+    across: 'max',
+  },
+  pratu_rate_limit_overflows_total: {
+    type: 'counter',
+    help: 'Times that a limit was counted together with others because its window had no free counter',
+    labels: [],
+    across: 'max',
+  },
   pratu_rate_limit_degraded: {
     type: 'gauge',
     help: '1 while limits fall back to this replica alone because their store is away',

@@ -262,6 +262,8 @@ export class Serving {
     metrics.sampled('pratu_memory_buffer_bytes', [], () => this.#budget.used)
     metrics.sampled('pratu_memory_buffer_limit_bytes', [], () => this.#budget.limit)
     metrics.sampled('pratu_cache_bytes', [], () => this.#cache.usage().usedBytes)
+    metrics.sampled('pratu_rate_limit_counters', [], () => this.#ledger.usage().counters)
+    metrics.sampled('pratu_rate_limit_overflows_total', [], () => this.#ledger.usage().overflowed)
   }
 
   #openStreams(): number {
