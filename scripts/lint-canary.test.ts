@@ -17,9 +17,11 @@ const BROKEN: Readonly<Record<string, string>> = {
   'router/index.ts': 'export const router = 1\n',
   'router/match.ts': 'export const match = 1\n',
   'http/upward.ts': "import { router } from '../router/index.ts'\nexport const up = router\n",
-  'pipeline/past-index.ts': "import { match } from '../router/match.ts'\nexport const past = match\n",
+  'pipeline/past-index.ts':
+    "import { match } from '../router/match.ts'\nexport const past = match\n",
   'pipeline/client.ts': "import { request } from 'undici'\nexport const client = request\n",
-  'pipeline/server.ts': "import { createServer } from 'node:http'\nexport const server = createServer\n",
+  'pipeline/server.ts':
+    "import { createServer } from 'node:http'\nexport const server = createServer\n",
   'errors/floating.ts':
     'async function wait(): Promise<void> {}\nexport function run(): void {\n  wait()\n}\n',
   'errors/clean.ts': 'export const clean = 1\n',

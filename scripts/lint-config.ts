@@ -85,12 +85,20 @@ export function lintConfig(): object {
     overrides: [
       ...ROOMS.map(importRules),
       {
-        files: [`${SOURCE}/{cli,runtime}/**`, 'packages/simulator/src/cli.ts', 'bench/**', 'scripts/**'],
+        files: [
+          `${SOURCE}/{cli,runtime}/**`,
+          'packages/simulator/src/cli.ts',
+          'bench/**',
+          'scripts/**',
+        ],
         rules: { 'no-restricted-properties': 'off' },
       },
       { files: TESTS, rules: { 'max-lines': 'off', 'no-restricted-globals': 'off' } },
       { files: ['bench/**', 'scripts/**'], rules: { 'no-console': 'off' } },
-      { files: ['vitest.config.ts', 'vitest.system.config.ts'], rules: { 'import/no-default-export': 'off' } },
+      {
+        files: ['vitest.config.ts', 'vitest.system.config.ts'],
+        rules: { 'import/no-default-export': 'off' },
+      },
     ],
   }
 }
@@ -98,6 +106,8 @@ export function lintConfig(): object {
 const text = `${JSON.stringify(lintConfig(), undefined, 2)}\n`
 if (process.argv.includes('--write')) writeFileSync(CONFIG_FILE, text)
 if (process.argv.includes('--check') && readFileSync(CONFIG_FILE, 'utf8') !== text) {
-  process.stderr.write('.oxlintrc.json is not what scripts/lint-config.ts makes: run npm run lint:config\n')
+  process.stderr.write(
+    '.oxlintrc.json is not what scripts/lint-config.ts makes: run npm run lint:config\n',
+  )
   process.exitCode = 1
 }

@@ -30,11 +30,16 @@ interface Manifest {
 const target = resolve(process.argv[2] ?? 'tarballs')
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
-for (const name of PACKAGES) rmSync(join(ROOT, 'packages', name, 'dist'), { recursive: true, force: true })
-execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'tsconfig.build.json'], {
-  cwd: ROOT,
-  stdio: 'inherit',
-})
+for (const name of PACKAGES)
+  rmSync(join(ROOT, 'packages', name, 'dist'), { recursive: true, force: true })
+execFileSync(
+  process.execPath,
+  [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', 'tsconfig.build.json'],
+  {
+    cwd: ROOT,
+    stdio: 'inherit',
+  },
+)
 for (const name of PACKAGES) pack(name)
 console.log(readdirSync(target).sort().join('\n'))
 
@@ -46,7 +51,8 @@ function pack(name: string): void {
       recursive: true,
       filter: (path) => !path.endsWith('.tsbuildinfo'),
     })
-    if (existsSync(join(source, 'bin'))) cpSync(join(source, 'bin'), join(staged, 'bin'), { recursive: true })
+    if (existsSync(join(source, 'bin')))
+      cpSync(join(source, 'bin'), join(staged, 'bin'), { recursive: true })
     for (const file of ['README.md', 'LICENSE']) {
       const own = join(source, file)
       const shared = join(ROOT, file)
@@ -58,7 +64,10 @@ function pack(name: string): void {
       join(staged, 'package.json'),
       `${JSON.stringify({ ...manifest, exports: compiledExports(manifest.exports) }, undefined, 2)}\n`,
     )
-    execFileSync('npm', ['pack', '--silent', '--pack-destination', target], { cwd: staged, stdio: 'pipe' })
+    execFileSync('npm', ['pack', '--silent', '--pack-destination', target], {
+      cwd: staged,
+      stdio: 'pipe',
+    })
   } finally {
     rmSync(staged, { recursive: true, force: true })
   }
