@@ -1,5 +1,6 @@
 import type { ByteSink, JsonDocument, RequestBody } from '../messages.ts'
 import { topLevelSpans } from './json-spans.ts'
+import { keepAttached } from './keep-attached.ts'
 
 /** What a test may give as a body: text, bytes, or a JSON value that is serialised. */
 export type BodyGiven = string | Uint8Array | Readonly<Record<string, unknown>> | readonly unknown[]
@@ -47,7 +48,7 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
     try {
       const value: unknown = JSON.parse(text)
       const spans = isRecord(value) ? topLevelSpans(text) : undefined
-      return { value, span: (name) => spans?.get(name) }
+      return keepAttached({ value, span: (name: string) => spans?.get(name) })
     } catch {
       throw new BodyError('invalid_json', 400, 'The request body is not valid JSON')
     }
@@ -55,7 +56,7 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
   const answer = <T>(produce: () => T): T | Promise<T> =>
     options.pending === true ? Promise.resolve().then(produce) : produce()
 
-  return {
+  return keepAttached<RequestBody>({
     declaredBytes: options.chunked === true ? undefined : content.length,
     get empty() {
       return content.length === 0
@@ -84,7 +85,7 @@ export function givenBody(given: BodyGiven = '', options: BodyOptions = {}): Req
       if (content.length > 0) sink.write(content)
       sink.end()
     },
-  }
+  })
 }
 
 function toBytes(given: BodyGiven): Uint8Array {

@@ -13,6 +13,7 @@ import type {
 import type { RequestBody } from '../messages.ts'
 import { FieldList, type FieldsGiven } from './field-list.ts'
 import { givenBody, type BodyGiven } from './given-body.ts'
+import { keepAttached } from './keep-attached.ts'
 
 /** What a test says about a request; everything has a default. `null` means explicitly absent. */
 export interface ExchangeGiven {
@@ -76,7 +77,7 @@ export function givenExchange(given: ExchangeGiven = {}): TestExchange {
   let consumer = given.consumer == null ? undefined : consumerRef(given.consumer)
   let credential = given.credential == null ? undefined : credentialRef(given.credential)
 
-  return {
+  return keepAttached<TestExchange>({
     id: given.id ?? (nextId++).toString(16).padStart(32, '0'),
     generation: 1,
     errorShape: given.errorShape ?? 'kong',
@@ -153,7 +154,7 @@ export function givenExchange(given: ExchangeGiven = {}): TestExchange {
       cancelled = true
       for (const listener of cancelListeners.splice(0)) listener()
     },
-  }
+  })
 }
 
 /** A consumer as the configuration would name it. */

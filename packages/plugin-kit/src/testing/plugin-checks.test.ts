@@ -178,6 +178,20 @@ describe('the conformance suite fails a plugin that', () => {
     expect(await failures(create({}), bare)).toContain(name)
   })
 
+  test('takes a method off its object, as no instance of a class allows', async () => {
+    const failed = await failures(
+      create({
+        access: (exchange) => {
+          // oxlint-disable-next-line typescript/unbound-method -- this is the mistake
+          const { annotate } = exchange
+          annotate('x', 1)
+          return undefined
+        },
+      }),
+    )
+    expect(failed).toContain('passes every phase on the barest request there is')
+  })
+
   test('asks for holds without being able to refuse', async () => {
     expect(await failures(create({ holds: () => [] }))).toContain(
       'implements `refused` when it asks for holds',

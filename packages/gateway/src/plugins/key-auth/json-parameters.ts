@@ -7,15 +7,16 @@ const COLON = 0x3a
 
 /** The top-level members of a JSON object. */
 export function jsonParameters(
-  { value, span }: Pick<JsonDocument, 'value' | 'span'>,
+  document: JsonDocument,
   bytes: Uint8Array,
 ): Parameters<Uint8Array> | undefined {
+  const { value } = document
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const members = new Map<string, unknown>(Object.entries(value))
   return {
     value: (name) => textOf(members.get(name)),
     without(name) {
-      const found = members.has(name) ? span(name) : undefined
+      const found = members.has(name) ? document.span(name) : undefined
       return found === undefined ? undefined : cutMember(bytes, found)
     },
   }
