@@ -163,10 +163,19 @@ export function set<S extends z.ZodType>(element: S, { min }: ListLimits = {}) {
   return bounded.transform((values) => [...new Set(values)])
 }
 
+/** What is wrong with the form that was chosen, rather than that no form fits. */
+function unionMessage(issue: z.core.$ZodRawIssue): string {
+  const { input } = issue
+  if (input === undefined || input === null) return MISSING
+  const forms = issue.code === 'invalid_union' ? issue.errors : []
+  const chosen = typeof input === 'string' ? forms[0] : Array.isArray(input) ? forms[1] : undefined
+  return chosen?.[0]?.message ?? 'expected a string or an array'
+}
+
 /** One text or a list of texts; always a list in the program. */
 export function stringOrStrings() {
   return z
-    .union([string(), array(string(), { min: 1 })], { error: 'expected a string or an array' })
+    .union([string(), array(string(), { min: 1 })], { error: unionMessage })
     .transform((value) => (typeof value === 'string' ? [value] : value))
 }
 

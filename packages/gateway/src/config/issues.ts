@@ -2,6 +2,7 @@ import * as z from 'zod'
 
 import type { Path, Problem } from './diagnostics.ts'
 import { ENTITY } from './field-checks.ts'
+import { leadsToSecret, MASK } from './secret-masking.ts'
 import { nearest } from './suggest.ts'
 
 /** A validation issue of any Standard Schema library; members beyond the standard are used when they are there. */
@@ -47,14 +48,23 @@ function problemsOfIssue(
   const given = valueAt(value, path)
   if (given === undefined || given === null)
     return [{ code: 'required-field', path, message: issue.message, hint: undefined }]
+  const isSecret = leadsToSecret(path)
   return [
     {
       code: 'invalid-value',
       path,
-      message: issue.message,
-      hint: hintForValue(given, issue),
+      message: isSecret ? conceal(issue.message, given) : issue.message,
+      hint: isSecret ? undefined : hintForValue(given, issue),
     },
   ]
+}
+
+/** A library's own message may quote what it judges. */
+function conceal(message: string, given: unknown): string {
+  if (typeof given !== 'string' && typeof given !== 'number') return message
+  const text = String(given)
+  // What is shorter occurs in any sentence.
+  return text.length < 3 ? message : message.replaceAll(text, MASK)
 }
 
 function segmentOf(part: PropertyKey | { readonly key: PropertyKey }): string | number {

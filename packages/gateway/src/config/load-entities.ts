@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { formatPath, type Path, type Problem } from './diagnostics.ts'
 import type { RawRecord } from './document.ts'
 import type { Entities, Target } from './entities.ts'
-import { isSecretField, maskSecrets } from './excerpt.ts'
+import { isSecretField } from './secret-masking.ts'
 import { canonicalJson, deriveId, sha256Hex } from './ids.ts'
-import { catalogueOf, problemsOf } from './issues.ts'
+import { catalogueOf, problemsOf, valueAt } from './issues.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { type ConfigSource, PluginConfigs } from './plugin-configs.ts'
 import { substituteReferences } from './references.ts'
@@ -23,6 +23,7 @@ import {
 import { nestedIn } from './schema/registry.ts'
 import { freezeEntities } from './shared-values.ts'
 import { didYouMean } from './suggest.ts'
+import { describeEntity, separateChildren } from './written-entry.ts'
 
 export interface LoadedEntities {
   readonly entities: Entities
@@ -37,7 +38,7 @@ export interface LoadedEntities {
 export function loadEntities(root: RawRecord, options: ParseOptions): LoadedEntities {
   const references = substituteReferences(root, options.environment)
   const topLevel = readTopLevel(references.root, options)
-  const loader = new Loader(topLevel, options)
+  const loader = new Loader(root, topLevel, options)
   for (const { collection, rows } of topLevel.collections)
     loader.readAll(collection, rows, undefined, undefined)
   loader.buildAll()
@@ -45,7 +46,11 @@ export function loadEntities(root: RawRecord, options: ParseOptions): LoadedEnti
   const others = [...topLevel.problems, ...loader.problems]
     // What a reference should have become cannot be judged.
     .filter(({ path }) => !unresolved.has(formatPath(path)))
-    .map((problem) => ({ ...problem, message: references.conceal(problem.message) }))
+    .map((problem) => ({
+      ...problem,
+      message: references.conceal(problem.message),
+      hint: problem.hint === undefined ? undefined : references.conceal(problem.hint),
+    }))
   return {
     entities: freezeEntities(loader.lists),
     problems: [...references.problems, ...others],
@@ -78,13 +83,16 @@ class Loader implements BuildContext {
   readonly targets = new Parts<Target>()
   readonly groups = new Parts<string>()
   readonly snis = new Parts<string>()
+  /** The document as written, references unresolved: what may be shown. */
+  private readonly written: RawRecord
   private readonly pending: PendingRow[] = []
   private rowsById: ReadonlyMap<string, Row> | undefined
   private readonly known = new Map<string, Known>()
   private readonly parentField = new Map<Row, string>()
   private readonly contentIds = new Map<string, number>()
 
-  constructor(topLevel: TopLevel, options: ParseOptions) {
+  constructor(written: RawRecord, topLevel: TopLevel, options: ParseOptions) {
+    this.written = written
     this.compatibility = topLevel.compatibility
     this.transform = topLevel.transform
     this.nowSeconds = Math.floor((options.nowMs ?? Date.now()) / 1000)
@@ -268,12 +276,7 @@ class Loader implements BuildContext {
       ...problem,
       severity,
       path: [...path, ...field],
-      entity: {
-        type: row.collection.singular,
-        depth: path.length,
-        ...identityOf(row),
-        value: maskedRecord(row.raw),
-      },
+      entity: describeEntity(row.collection, valueAt(this.written, path), path.length),
     })
   }
 
@@ -285,48 +288,9 @@ class Loader implements BuildContext {
   }
 }
 
-function identityOf(row: Row): { id?: string; name?: string; tags?: readonly string[] } {
-  const { id, tags } = row.raw
-  const name = row.raw[row.collection.nameField ?? 'name']
-  return {
-    ...(typeof id === 'string' ? { id } : {}),
-    ...(typeof name === 'string' ? { name } : {}),
-    ...(Array.isArray(tags) ? { tags: tags.map(String) } : {}),
-  }
-}
-
-function maskedRecord(raw: RawRecord): RawRecord {
-  const masked = maskSecrets(raw)
-  return isRecord(masked) ? masked : {}
-}
-
 function isRecord(value: unknown): value is RawRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
-
-interface NestedList {
-  readonly key: string
-  readonly child: Collection
-  readonly field: string
-}
-
-function separateChildren(
-  collection: Collection,
-  raw: RawRecord,
-): { readonly own: RawRecord; readonly children: readonly NestedList[] } {
-  const nested = nestedIn(collection)
-  if (nested.size === 0) return { own: raw, children: NO_CHILDREN }
-  const children: NestedList[] = []
-  const own: Record<string, unknown> = {}
-  for (const key of Object.keys(raw)) {
-    const child = nested.get(key)
-    if (child === undefined) own[key] = raw[key]
-    else children.push({ key, child: child.collection, field: child.field })
-  }
-  return { own: children.length === 0 ? raw : own, children }
-}
-
-const NO_CHILDREN: readonly NestedList[] = []
 
 function writtenPath(collection: Collection, path: Path, raw: RawRecord): Path {
   const [first, ...rest] = path

@@ -1,5 +1,5 @@
 import type { Path, Problem } from '../diagnostics.ts'
-import { isSecretField } from '../excerpt.ts'
+import { isSecretField } from '../secret-masking.ts'
 import type { Subject } from './subject.ts'
 
 interface Secret {

@@ -1,4 +1,4 @@
-import { maskSecretText } from '../excerpt.ts'
+import { maskSecretText } from '../secret-masking.ts'
 import type { ValueKind } from './values.ts'
 import { type Setting, VARIABLES, type Variable } from './variables.ts'
 

@@ -101,7 +101,7 @@ export const services = defineCollection({
   nameField: 'name',
   unique: ['name'],
   key: (value) => value.name,
-  writtenIn: (name, raw) => ('url' in raw && URL_FIELDS.has(name) ? 'url' : name),
+  writtenIn: (name, raw) => (typeof raw['url'] === 'string' && URL_FIELDS.has(name) ? 'url' : name),
   build(value, row, context) {
     const aiFormat = aiFormatOf(value.ai_format, value.path)
     const readTimeoutMs =
