@@ -160,12 +160,23 @@ html, gzip, informational=103*10000, header-bytes=100kb, bad-header=nul, usage=m
     )
 }
 
+function readRules(file: string): readonly FaultRule[] {
+  const text = readFileSync(file, 'utf8')
+  try {
+    const value: unknown = JSON.parse(text)
+    return parseRules(value)
+  } catch (error) {
+    throw new InvalidSetting(
+      `--rules ${file}: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
 function toOptions(flags: Flags): SimulatorOptions {
   if ((flags.tlsCert === undefined) !== (flags.tlsKey === undefined)) {
     throw new InvalidSetting('--tls-cert and --tls-key belong together: give both or none')
   }
-  const fromFile =
-    flags.rules === undefined ? [] : parseRules(JSON.parse(readFileSync(flags.rules, 'utf8')))
+  const fromFile = flags.rules === undefined ? [] : readRules(flags.rules)
   return {
     host: flags.host,
     port: flags.port,

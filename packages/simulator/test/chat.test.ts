@@ -35,7 +35,8 @@ function text(answer: unknown, choice = 0): string {
 function streamedText(chunks: readonly unknown[], choice = 0): string {
   return chunks
     .filter((chunk) => at(chunk, 'choices', 0, 'index') === choice)
-    .map((chunk) => at(chunk, 'choices', 0, 'delta', 'content') ?? '')
+    .map((chunk) => at(chunk, 'choices', 0, 'delta', 'content'))
+    .filter((content) => typeof content === 'string')
     .join('')
 }
 

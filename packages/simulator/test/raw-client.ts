@@ -5,14 +5,14 @@ export class RawClient {
   readonly socket: net.Socket
   /** How the server closed its side. */
   readonly closed: Promise<'fin' | 'reset'>
-  #received: Buffer = Buffer.alloc(0)
+  readonly #chunks: Buffer[] = []
   #ended = false
   #wake: (() => void) | undefined
 
   constructor(port: number) {
     this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
     this.socket.on('data', (bytes: Buffer) => {
-      this.#received = Buffer.concat([this.#received, bytes])
+      this.#chunks.push(bytes)
       this.#wake?.()
     })
     this.closed = new Promise((resolve) => {
@@ -29,11 +29,11 @@ export class RawClient {
 
   /** Everything received so far, one character per byte. */
   get text(): string {
-    return this.#received.toString('latin1')
+    return this.bytes.toString('latin1')
   }
 
   get bytes(): Buffer {
-    return this.#received
+    return Buffer.concat(this.#chunks)
   }
 
   /** Waits until what was received satisfies the condition; rejects when the server closes before. */

@@ -7,6 +7,13 @@ function eachData(text: string, change: (data: string) => string): string {
   return text.replace(/^data: (.*)$/gm, (_line, data: string) => change(data))
 }
 
+/** `mixed` takes them in turn, one an event; of several wishes the oddest wins. */
+function lineEndOf(quirks: readonly StreamQuirk[], index: number): string {
+  if (quirks.includes('mixed')) return LINE_ENDS[index % LINE_ENDS.length] ?? '\n'
+  if (quirks.includes('cr')) return '\r'
+  return quirks.includes('crlf') ? '\r\n' : '\n'
+}
+
 /** Splits JSON behind its opening brace: between two `data` lines stands a line end, which JSON takes as white space. */
 function splitData(data: string): string {
   return data.startsWith('{') ? `data: {\ndata: ${data.slice(1)}` : `data: ${data}`
@@ -27,9 +34,8 @@ export function quirkFrames(
     if (has('no-space')) result = result.replace(/^data: /gm, 'data:')
     if (has('fields')) result = `id: ${index}\nretry: 3000\nunknown: field\n${result}`
     if (has('comments')) result = `: keep-alive ${index}\n\n:\n${result}`
-    if (has('crlf')) result = result.replaceAll('\n', '\r\n')
-    if (has('cr')) result = result.replaceAll('\n', '\r')
-    if (has('mixed')) result = result.replaceAll('\n', LINE_ENDS[index % LINE_ENDS.length] ?? '\n')
+    const lineEnd = lineEndOf(quirks, index)
+    if (lineEnd !== '\n') result = result.replaceAll('\n', lineEnd)
     return { kind, text: result }
   })
   const [first] = changed

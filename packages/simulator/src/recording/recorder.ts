@@ -56,7 +56,9 @@ export class Recorder {
   /** The body is complete, or the connection is closed. */
   update(record: RequestRecord): void {
     const charged = this.#charged.get(record)
-    if (charged !== undefined) this.#charge(record, charged)
+    // Forgotten meanwhile: nobody waits for what was before `clear()`.
+    if (charged === undefined) return
+    this.#charge(record, charged)
     if (this.#waiters.size > 0) this.#wake(record, 'complete')
   }
 
