@@ -134,8 +134,15 @@ export function catalogueOf(schema: unknown, extra: Iterable<string> = []): Fiel
   }
 }
 
+// A mistake may be repeated ten thousand times in a generated file.
+const describedSchemas = new WeakMap<z.ZodType, unknown>()
+
 function namesIn(schema: z.ZodType, path: Path): string[] {
-  const json: unknown = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+  let json = describedSchemas.get(schema)
+  if (json === undefined) {
+    json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
+    describedSchemas.set(schema, json)
+  }
   const node = path.reduce<unknown>(
     (parent, part) =>
       typeof part === 'number' ? valueAt(parent, ['items']) : valueAt(parent, ['properties', part]),
