@@ -56,7 +56,7 @@ export function loadEntities(root: RawRecord, options: ParseOptions): LoadedEnti
     problems: [...references.problems, ...others],
     configSources: loader.plugins.sources,
     configNumbers: loader.configNumbers,
-    pathOf: (id) => loader.pathOf(id),
+    pathOf: createPathFinder(loader.rows()),
   }
 }
 
@@ -86,7 +86,6 @@ class Loader implements BuildContext {
   /** The document as written, references unresolved: what may be shown. */
   private readonly written: RawRecord
   private readonly pending: PendingRow[] = []
-  private rowsById: ReadonlyMap<string, Row> | undefined
   private readonly known = new Map<string, Known>()
   private readonly parentField = new Map<Row, string>()
   private readonly contentIds = new Map<string, number>()
@@ -280,10 +279,18 @@ class Loader implements BuildContext {
     })
   }
 
-  pathOf(entityId: string): Path | undefined {
-    // Made on demand: serving a configuration never asks, advice asks for every entity.
-    this.rowsById ??= new Map(this.pending.map(({ row }) => [row.id, row]))
-    const row = this.rowsById.get(entityId)
+  /** The rows that became entities; keeps nothing else of the loader alive. */
+  rows(): readonly Row[] {
+    return this.pending.map(({ row }) => row)
+  }
+}
+
+/** Finds where entities are written. Made on demand: serving never asks, advice asks for every entity. */
+function createPathFinder(rows: readonly Row[]): (entityId: string) => Path | undefined {
+  let byId: ReadonlyMap<string, Row> | undefined
+  return (entityId) => {
+    byId ??= new Map(rows.map((row) => [row.id, row]))
+    const row = byId.get(entityId)
     return row === undefined ? undefined : pathOf(row)
   }
 }
