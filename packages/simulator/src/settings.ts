@@ -1,7 +1,7 @@
 import type { FaultRule } from './faults/rules.ts'
 import { createLatency } from './latency/latency.ts'
 import type { LatencySampler, LatencySpec } from './latency/latency.ts'
-import { InvalidSetting } from './latency/quantities.ts'
+import { InvalidSetting } from './quantities.ts'
 import type { RecorderLimits } from './recording/recorder.ts'
 
 export interface SimulatorOptions {

@@ -122,6 +122,35 @@ test('F22 F38 reset cuts the connection: before headers, after them, after token
   }
 })
 
+test('what was written before a reset still reaches the client', async () => {
+  const { text, closed } = await raw('reset=after-tokens:4', { stream: true })
+  expect(closed).toBe('reset')
+  expect(text.split('"content":"')).toHaveLength(6)
+})
+
+test('F38 in-headers:1 lets exactly one byte of the answer through', async () => {
+  for (const how of ['reset', 'close']) {
+    const { text, closed } = await raw(`${how}=in-headers:1`)
+    expect([text, closed]).toEqual(['H', how === 'reset' ? 'reset' : 'fin'])
+  }
+  const late = await raw('pause=in-headers:9,40ms; close=in-headers:12')
+  expect(late.text).toBe('HTTP/1.1 200')
+})
+
+test('raw bytes break off, too', async () => {
+  const bytes = Buffer.from('HTTP/1.1 200 OK\r\n').toString('base64')
+  expect((await raw(`raw=${bytes}; reset=in-headers:4`)).text).toBe('HTTP')
+})
+
+test('a break that makes no sense before the body closes the connection', async () => {
+  simulator.setRules([{ fault: { break: { at: 'before-headers', how: 'end' } } }])
+  const client = new RawClient(simulator.port)
+  client.write(rawRequest({ body: chatBody('hi') }))
+  expect(await client.closed).toBe('fin')
+  expect(client.text).toBe('')
+  client.close()
+})
+
 test('after-bytes:1 lets exactly one byte of the body through', async () => {
   const { text, closed } = await raw('close=after-bytes:1; framing=length')
   expect(bodyOf(text)).toBe('{')

@@ -35,7 +35,7 @@ function* concatenate(...parts: Iterable<Piece>[]): Generator<Piece, void> {
 
 /** @returns the offset that a place names without counting tokens; `undefined` for the others. */
 function bytesBefore(point: BreakPoint): number | undefined {
-  if (point === 'before-headers' || point === 'after-headers') return 0
+  if (point === 'after-headers') return 0
   return point.startsWith('after-bytes:') ? Number(point.slice('after-bytes:'.length)) : undefined
 }
 

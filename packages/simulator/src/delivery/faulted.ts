@@ -1,10 +1,11 @@
 import type { Answer } from '../formats/answer.ts'
 import type { WireFormat } from '../formats/wire-format.ts'
-import type { BreakKind, Fault } from '../faults/fault.ts'
+import type { BreakKind, BreakPoint, Fault } from '../faults/fault.ts'
+import { isBeforeBody } from '../faults/fault.ts'
 import type { Exchange } from '../wire/exchange.ts'
 import type { HeaderPair } from '../wire/request-head.ts'
 import { planBody } from './body-plan.ts'
-import type { BodyPlan } from './body-plan.ts'
+import type { BodyPlan, Piece } from './body-plan.ts'
 import { faultyHead, informationalHeads } from './faulted-head.ts'
 import type { Framing } from './head.ts'
 import { spoilAnswer, streamProblem } from './spoil-answer.ts'
@@ -15,6 +16,13 @@ const SECOND_BODY = '{"id":"an answer that nobody asked for"}'
 const SECOND_RESPONSE = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${SECOND_BODY.length}\r\n\r\n${SECOND_BODY}`
 const ENDLESS_PIECE_BYTES = 16_384
 const ENDLESS_TICK_MS = 10
+
+/** How many bytes of the head come before the place; `undefined` for places in the body. */
+function headOffset(point: BreakPoint, headBytes: number): number | undefined {
+  if (!isBeforeBody(point)) return undefined
+  if (point === 'before-headers') return 0
+  return Math.min(headBytes, Number(point.slice('in-headers:'.length)))
+}
 
 /** What the delivery of a faulty answer needs to know. */
 export interface FaultyDelivery {
@@ -52,54 +60,49 @@ class FaultyAnswer {
 
   async send(): Promise<void> {
     const fault = this.#fault
-    const exchange = this.#exchange
-    exchange.channel.onReuse = fault.closeOnReuse
-    exchange.channel.idleCloseMs = fault.idleCloseMs
-    if (await this.#stopsBeforeHeaders()) return
+    const { channel, head, record } = this.#exchange
+    channel.onReuse = fault.closeOnReuse
+    channel.idleCloseMs = fault.idleCloseMs
     if (fault.raw !== undefined) {
-      await this.#write(Buffer.from(fault.raw, 'base64'))
-      exchange.finish(false)
+      await this.#writeHead(Buffer.from(fault.raw, 'base64'))
+      this.#exchange.finish(false)
       return
     }
     const plan = await planBody(this.#answer, fault, this.#format)
-    await this.#writeHead(plan)
+    if (!(await this.#writeHead(this.#headBytes(plan, head?.version ?? '1.1')))) return
+    if (record !== undefined) record.status = this.#answer.status
     if (!this.#hasBody()) {
-      exchange.finish(this.#keepAlive)
+      this.#exchange.finish(this.#keepAlive)
       return
     }
     if (fault.endless !== undefined) await this.#writeEndless(fault.endless)
     if (await this.#writeBody(plan)) await this.#end()
   }
 
-  /** @returns true when the answer is over without a byte. */
-  async #stopsBeforeHeaders(): Promise<boolean> {
-    const { pause, break: end } = this.#fault
-    if (pause?.at === 'before-headers') await this.#exchange.sleep(pause.forMs)
-    if (this.#exchange.gone) return true
-    if (end?.at !== 'before-headers') return false
-    await this.#breakOff(end.how)
-    return true
-  }
-
-  async #writeHead(plan: BodyPlan): Promise<void> {
-    const { head, record } = this.#exchange
+  #headBytes(plan: BodyPlan, version: '1.0' | '1.1'): Buffer {
     const fault = this.#fault
     const { status } = this.#answer
-    const version = head?.version ?? '1.1'
     const framing = this.#framing(plan, version)
     this.#chunked = framing.kind === 'chunked'
     this.#keepAlive =
-      head?.keepAlive === true &&
+      this.#exchange.head?.keepAlive === true &&
       framing.kind !== 'close' &&
       fault.connection === undefined &&
       // The client waits for bytes that will not come; only FIN tells it so.
       fault.declaredLength?.startsWith('+') !== true
-    if (record !== undefined) record.status = status
-    const informational = informationalHeads(fault)
-    if (informational !== '') await this.#write(Buffer.from(informational, 'latin1'))
     const headers = [...this.#answer.headers, ...this.#fields]
     const lines = { status, headers, framing, keepAlive: this.#keepAlive, version }
-    await this.#write(Buffer.from(faultyHead(lines, fault), 'latin1'))
+    return Buffer.from(informationalHeads(fault) + faultyHead(lines, fault), 'latin1')
+  }
+
+  /** @returns false when the answer is over. */
+  async #writeHead(bytes: Buffer): Promise<boolean> {
+    const stops = new Stops(this.#fault, (point) => headOffset(point, bytes.length))
+    const write = (part: Buffer): Promise<void> => this.#write(part)
+    const over = await this.#writePieces([{ bytes, token: 0 }], bytes.length, stops, write)
+    // A break that leaves the connection open has nothing to go on with here.
+    if (over !== undefined) this.#exchange.finish(false)
+    return over === undefined
   }
 
   #hasBody(): boolean {
@@ -120,29 +123,48 @@ class FaultyAnswer {
 
   /** @returns true when the framing is to be ended in order. */
   async #writeBody(plan: BodyPlan): Promise<boolean> {
+    const stops = new Stops(this.#fault, (point) =>
+      isBeforeBody(point) ? undefined : plan.offsetOf(point),
+    )
+    const write = (part: Buffer): Promise<void> => this.#writePiece(part)
+    const over = await this.#writePieces(plan.pieces, plan.totalBytes, stops, write)
+    return over === undefined || over === 'end'
+  }
+
+  /**
+   * Writes up to `totalBytes`, pausing and breaking off where `stops` say.
+   *
+   * @returns how it broke off (`end` = the framing is still to be ended), or `undefined` when all is written.
+   */
+  async #writePieces(
+    pieces: Iterable<Piece>,
+    totalBytes: number,
+    stops: Stops,
+    write: (part: Buffer) => Promise<void>,
+  ): Promise<BreakKind | 'gone' | undefined> {
     const exchange = this.#exchange
-    const stops = new Stops(this.#fault, plan)
     const startMs = performance.now()
     let sent = 0
-    for (const piece of plan.pieces) {
-      if (sent >= plan.totalBytes) break
-      const size = Math.min(piece.bytes.length, plan.totalBytes - sent)
-      for (let from = 0; from < size;) {
+    for (const { bytes, token } of pieces) {
+      if (sent >= totalBytes) break
+      const size = Math.min(bytes.length, totalBytes - sent)
+      let from = 0
+      while (from < size) {
         const how = await this.#stop(stops, sent)
-        if (how !== undefined) return how === 'end'
-        if (from === 0 && piece.token > 1 && this.#tokenIntervalMs > 0) {
-          const dueMs = startMs + (piece.token - 1) * this.#tokenIntervalMs
+        if (how !== undefined) return how
+        if (from === 0 && token > 1 && this.#tokenIntervalMs > 0) {
+          const dueMs = startMs + (token - 1) * this.#tokenIntervalMs
           await exchange.sleep(dueMs - performance.now())
         }
-        if (exchange.gone) return false
+        if (exchange.gone) return 'gone'
         const to = Math.min(size, from + stops.next() - sent)
-        await this.#writePiece(piece.bytes.subarray(from, to))
+        await write(bytes.subarray(from, to))
         sent += to - from
         from = to
       }
     }
     const how = await this.#stop(stops, sent)
-    return how === undefined ? !exchange.gone : how === 'end'
+    return how ?? (exchange.gone ? 'gone' : undefined)
   }
 
   /** @returns how the answer broke off, if it did: `end` = the framing is still to be ended. */

@@ -1,24 +1,26 @@
-import type { BreakKind, Fault } from '../faults/fault.ts'
-import type { BodyPlan } from './body-plan.ts'
+import type { BreakKind, BreakPoint, Fault } from '../faults/fault.ts'
 
-/** Something that happens at a place in the body. */
+/** Something that happens at a place in an answer. */
 export interface Stop {
-  /** Body bytes before it. */
+  /** Bytes before it. */
   readonly offset: number
   readonly pauseMs: number | undefined
   readonly how: BreakKind | undefined
 }
 
-/** The places in a body where its delivery pauses or breaks off, in order. */
+/** The places where the delivery of a head or a body pauses or breaks off, in order. */
 export class Stops {
   readonly #stops: Stop[] = []
 
-  constructor({ pause, break: end }: Fault, plan: BodyPlan) {
-    if (pause !== undefined && pause.at !== 'before-headers') {
-      this.#stops.push({ offset: plan.offsetOf(pause.at), pauseMs: pause.forMs, how: undefined })
+  /** @param offsetOf the bytes before a place, `undefined` for places elsewhere. */
+  constructor({ pause, break: end }: Fault, offsetOf: (point: BreakPoint) => number | undefined) {
+    const pauseAt = pause === undefined ? undefined : offsetOf(pause.at)
+    if (pause !== undefined && pauseAt !== undefined) {
+      this.#stops.push({ offset: pauseAt, pauseMs: pause.forMs, how: undefined })
     }
-    if (end !== undefined && end.at !== 'before-headers') {
-      this.#stops.push({ offset: plan.offsetOf(end.at), pauseMs: undefined, how: end.how })
+    const endAt = end === undefined ? undefined : offsetOf(end.at)
+    if (end !== undefined && endAt !== undefined) {
+      this.#stops.push({ offset: endAt, pauseMs: undefined, how: end.how })
     }
     // Stable: at the same place the pause comes first.
     this.#stops.sort((a, b) => a.offset - b.offset)

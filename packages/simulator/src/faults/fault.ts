@@ -3,17 +3,24 @@ import type { LatencySpec } from '../latency/latency.ts'
 import type { HeaderPair } from '../wire/request-head.ts'
 
 /**
- * A place in an answer. `after-tokens:N` counts tokens of a stream, `after-bytes:N` body bytes before chunk framing,
- * `half` half of the body, `before-terminal` all but the event that says that nothing is missing. A complete answer has
- * neither tokens nor a terminal event: there, both mean `half`.
+ * A place in an answer. `in-headers:N` comes after N bytes of the head (F38: one byte came back), `after-tokens:N` after
+ * N tokens of a stream, `after-bytes:N` after N bytes of the body before chunk framing, `half` in the middle of the body,
+ * `before-terminal` before the event that says that nothing is missing. A complete answer has neither tokens nor a
+ * terminal event: there, both mean `half`.
  */
 export type BreakPoint =
   | 'before-headers'
+  | `in-headers:${number}`
   | 'after-headers'
   | 'half'
   | 'before-terminal'
   | `after-tokens:${number}`
   | `after-bytes:${number}`
+
+/** Whether the place comes before the whole head is written. */
+export function isBeforeBody(point: BreakPoint): boolean {
+  return point === 'before-headers' || point.startsWith('in-headers:')
+}
 
 /** `reset` RST; `close` FIN, framing left unfinished; `end` framing ended in order; `hang` silence until the client goes; `error` an error event, then `end`. */
 export type BreakKind = 'reset' | 'close' | 'end' | 'hang' | 'error'

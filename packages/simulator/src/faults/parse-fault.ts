@@ -1,5 +1,5 @@
 import { createLatency } from '../latency/latency.ts'
-import { InvalidSetting, parseBytes, parseCount, parseDurationMs } from '../latency/quantities.ts'
+import { InvalidSetting, parseBytes, parseCount, parseDurationMs } from '../quantities.ts'
 import type { HeaderPair } from '../wire/request-head.ts'
 import {
   BAD_HEADERS,
@@ -9,6 +9,7 @@ import {
   MALFORMED_EVENTS,
   STREAM_QUIRKS,
   USAGE_FAULTS,
+  isBeforeBody,
 } from './fault.ts'
 import type { BreakKind, BreakPoint, Encoding, Fault } from './fault.ts'
 
@@ -46,16 +47,16 @@ export function parseBreakPoint(text: string, key: string): BreakPoint {
     text === 'before-terminal'
   )
     return text
-  const counted = /^after-(tokens|bytes):(.+)$/.exec(text)
+  const counted = /^(in-headers|after-tokens|after-bytes):(.+)$/.exec(text)
   if (counted === null) {
     throw new InvalidSetting(
-      `${key}: ${JSON.stringify(text)} is no place in an answer (write before-headers, after-headers, after-tokens:N, after-bytes:N, half or before-terminal)`,
+      `${key}: ${JSON.stringify(text)} is no place in an answer (write before-headers, in-headers:N, after-headers, after-tokens:N, after-bytes:N, half or before-terminal)`,
     )
   }
-  const [, unit, amount = ''] = counted
-  return unit === 'tokens'
-    ? `after-tokens:${parseCount(amount, key)}`
-    : `after-bytes:${parseBytes(amount, key)}`
+  const [, place, amount = ''] = counted
+  if (place === 'after-tokens') return `after-tokens:${parseCount(amount, key)}`
+  const bytes = parseBytes(amount, key)
+  return place === 'in-headers' ? `in-headers:${bytes}` : `after-bytes:${bytes}`
 }
 
 function breakAt(how: BreakKind, otherwise: BreakPoint): Reader {
@@ -65,8 +66,8 @@ function breakAt(how: BreakKind, otherwise: BreakPoint): Reader {
         `${key}: an answer breaks off once; ${fault.break.how} is there already`,
       )
     const at = value === '' ? otherwise : parseBreakPoint(value, key)
-    if (at === 'before-headers' && (how === 'end' || how === 'error')) {
-      throw new InvalidSetting(`${key}: before its headers an answer can only reset, close or hang`)
+    if (isBeforeBody(at) && (how === 'end' || how === 'error')) {
+      throw new InvalidSetting(`${key}: before its body an answer can only reset, close or hang`)
     }
     fault.break = { how, at }
   }

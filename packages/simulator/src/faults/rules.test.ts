@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseRule, RuleSet } from './rules.ts'
+import { parseRule } from './parse-rules.ts'
+import { RuleSet } from './rules.ts'
 import type { FaultMatch } from './rules.ts'
 
 const subject = {

@@ -1,5 +1,5 @@
 import { drawUnit } from '../text/random.ts'
-import { InvalidSetting, parseDurationMs } from './quantities.ts'
+import { InvalidSetting, parseDurationMs } from '../quantities.ts'
 
 /**
  * How long an answer takes: to its end when it is one JSON object, to its first token when it is a stream.
