@@ -1,7 +1,13 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 
 import { sha256Hex } from './ids.ts'
+import {
+  authority,
+  expiredAuthority,
+  leafCertificate,
+  leafKey,
+  otherKey,
+} from './testing/certificates.ts'
 import { accept, refuse, warningsOf } from './testing/parse.ts'
 
 describe('kong.md §1.6 services', () => {
@@ -398,35 +404,85 @@ describe('kong.md §1.6 consumers and credentials', () => {
 })
 
 describe('kong.md §1.6 certificates', () => {
-  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
-    type: 'pkcs8',
-    format: 'pem',
-  })
-  const block = (text: string) =>
-    text
-      .trim()
-      .split('\n')
-      .map((line) => `    ${line}`)
-      .join('\n')
+  const certificate = (fields: Record<string, unknown>) =>
+    `certificates: [${JSON.stringify(fields)}]`
 
-  test('what is no PEM is told without quoting it', () => {
-    const problems = refuse(
-      `certificates:\n- cert: nonsense\n  key: |\n${block(String(key))}\n  snis: [{name: a.com}]`,
+  test('a pair and its server names', () => {
+    const { certificates } = accept(
+      certificate({
+        cert: leafCertificate,
+        key: leafKey,
+        snis: [{ name: 'a.com' }, { name: '*.b.com' }],
+      }),
     )
-    expect(problems).toEqual([
+    expect(certificates).toMatchObject([{ cert: leafCertificate, snis: ['a.com', '*.b.com'] }])
+  })
+
+  test('what is no PEM, and what does not fit, is told without quoting it', () => {
+    expect(refuse(certificate({ cert: 'nonsense', key: leafKey }))).toEqual([
       'certificates[0].cert: invalid certificate: it cannot be read as PEM',
+    ])
+    expect(refuse(certificate({ cert: leafCertificate, key: otherKey }))).toEqual([
+      'certificates[0]: certificate does not match key',
     ])
   })
 
-  test('an alternative pair is given whole or not at all', () => {
-    expect(refuse('certificates: [{cert: a, key: b, cert_alt: c}]')).toContain(
+  test('an alternative pair is given whole or not at all, and of another type', () => {
+    const pair = { cert: leafCertificate, key: leafKey }
+    expect(refuse(certificate({ ...pair, cert_alt: leafCertificate }))).toEqual([
       "certificates[0]: all or none of these fields must be set: 'cert_alt', 'key_alt'",
+    ])
+    expect(refuse(certificate({ ...pair, cert_alt: leafCertificate, key_alt: leafKey }))).toEqual([
+      expect.stringContaining(
+        'certificates[0]: certificate and alternative certificate need to have different type',
+      ),
+    ])
+  })
+
+  test('server names are unique and well formed', () => {
+    const fields = {
+      cert: leafCertificate,
+      key: leafKey,
+      snis: [{ name: 'a.com' }, { name: 'a.com' }, { name: 'a.*.com' }],
+    }
+    expect(refuse(certificate(fields))).toEqual([
+      "certificates[0].snis[1].name: uniqueness violation: 'snis' entity with name set to 'a.com' already declared",
+      'certificates[0].snis[2].name: invalid value: a.*.com',
+    ])
+  })
+
+  test('authorities: one at a time, allowed to sign, in date, given once', () => {
+    const authorities = (...certs: string[]) =>
+      `ca_certificates: ${JSON.stringify(certs.map((cert) => ({ cert })))}`
+    expect(accept(authorities(authority)).caCertificates).toHaveLength(1)
+    expect(
+      refuse(authorities(`${authority}\n${authority}`, leafCertificate, authority, authority)),
+    ).toEqual([
+      'ca_certificates[0].cert: please submit only one certificate at a time',
+      'ca_certificates[1].cert: certificate does not appear to be a CA because it is missing the "CA" basic constraint',
+      expect.stringMatching(
+        /^ca_certificates\[3\]\.cert: uniqueness violation: 'ca_certificates' entity with cert_digest set to/,
+      ),
+    ])
+    expect(refuse(authorities(expiredAuthority), { nowMs: Date.UTC(2100, 0, 1) })).toEqual([
+      'ca_certificates[0].cert: certificate expired, "Not After" time is in the past',
+    ])
+  })
+
+  test('a service’s TLS fields point at certificates', () => {
+    const id = '11111111-2222-4333-8444-555555555555'
+    const { services } = accept(
+      `ca_certificates: ${JSON.stringify([{ id, cert: authority }])}\nservices: [{host: h, protocol: https, ca_certificates: [${id}], tls_verify: true}]`,
     )
+    expect(services[0]).toMatchObject({ caCertificateIds: [id], tlsVerify: true })
     expect(
       refuse(
-        'ca_certificates: [{cert: "-----BEGIN CERTIFICATE-----x-----BEGIN CERTIFICATE-----"}]',
+        `services: [{host: h, protocol: https, ca_certificates: [${id}], client_certificate: nope}]`,
       ),
-    ).toEqual(['ca_certificates[0].cert: please submit only one certificate at a time'])
+    ).toEqual([
+      expect.stringContaining("invalid reference 'ca_certificates:"),
+      expect.stringContaining("invalid reference 'client_certificate: nope'"),
+    ])
   })
 })
 

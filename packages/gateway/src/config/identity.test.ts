@@ -211,8 +211,8 @@ consumers:
 - {username: a, keyauth_credentials: [{key: hunter2hunter2}]}
 - {username: b, keyauth_credentials: [{key_sha256: ${sha256Hex('hunter2hunter2')}}]}
 `)
-    expect(problems).toHaveLength(1)
-    expect(problems[0]).toMatch(/uniqueness violation: 'keyauth_credentials'/)
-    expect(problems[0]).not.toContain('hunter2')
+    expect(problems).toEqual([
+      "consumers[1].keyauth_credentials[0].key_sha256: uniqueness violation: 'keyauth_credentials' entity with key set to '[secret]' already declared",
+    ])
   })
 })

@@ -190,7 +190,7 @@ class Loader implements BuildContext {
     let isFirst = true
     for (const [field, value] of read.unique) {
       if (this.claim(row.collection.name, `${field}=${value}`)) continue
-      this.reportDuplicate(row, field, value, [field])
+      this.reportDuplicate(row, field, value, [row.collection.writtenIn(field, row.raw)])
       isFirst = false
     }
     if (isFirst && known.ids.has(row.id)) {

@@ -126,6 +126,10 @@ export interface CollectionDefinition<S extends z.ZodType<Common>> {
   readonly references?: Readonly<Record<string, string>>
   readonly nameField?: keyof z.output<S> & string
   readonly unique?: readonly (keyof z.output<S> & string)[]
+  /** Unique values that no field holds as written: the field that they are told by, and what is compared. */
+  readonly claims?: (
+    value: z.output<S>,
+  ) => readonly (readonly [field: keyof z.output<S> & string, value: string])[]
   /** The key that an id is derived from; `undefined` when Kong's would be random. */
   readonly key?: (value: z.output<S>, scope: IdScope) => string | undefined
   /** The field that the user wrote, when another one was expanded into `field`. */
@@ -166,10 +170,13 @@ export function defineCollection<S extends z.ZodType<Common>>(
         row: {
           id: value.id?.toLowerCase(),
           name: nameField === undefined ? undefined : textOf(value[nameField]),
-          unique: unique.flatMap((one) => {
-            const text = textOf(value[one])
-            return text === undefined ? [] : [[one, text] as const]
-          }),
+          unique: [
+            ...unique.flatMap((one) => {
+              const text = textOf(value[one])
+              return text === undefined ? [] : [[one, text] as const]
+            }),
+            ...(definition.claims?.(value) ?? []),
+          ],
           key: (scope) => definition.key?.(value, scope),
           build: (row, context) => definition.build?.(value, row, context),
         },

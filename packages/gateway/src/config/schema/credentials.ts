@@ -31,6 +31,11 @@ export const keyauthCredentials = defineCollection({
     })
     .check(field.onlyOneOrNoneOf('key', 'key_sha256')),
   references: consumerReference,
+  claims: (value) => {
+    const digest = keyDigest(value)
+    return digest === undefined ? [] : [['key', digest]]
+  },
+  writtenIn: (name, raw) => (name === 'key' && !('key' in raw) ? 'key_sha256' : name),
   // Kong's id is random on each load; ours must be equal on all replicas.
   key: (value) => {
     const digest = keyDigest(value)
@@ -60,15 +65,6 @@ export const keyauthCredentials = defineCollection({
       })
     if (consumerId === undefined) return
     const lookup = digest ?? sha256Hex(randomBytes(32).toString('hex'))
-    if (!context.claim('keyauth_credentials', lookup)) {
-      context.report(row, {
-        code: 'duplicate',
-        field: [value.key === undefined ? 'key_sha256' : 'key'],
-        message:
-          "uniqueness violation: 'keyauth_credentials' entity with key set to '[secret]' already declared",
-      })
-      return
-    }
     context.lists.credentials.push({
       id: row.id,
       kind: 'keyauth_credentials',
