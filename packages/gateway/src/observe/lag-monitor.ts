@@ -28,9 +28,9 @@ export function createLagMonitor(metrics: Metrics, options: LagMonitorOptions = 
   const kept = options.slices ?? 6
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   const slices: { readonly maxMs: number; readonly p99Ms: number; readonly p50Ms: number }[] = []
-  const p50 = metrics.gauge('pratu_event_loop_lag_seconds', ['0.5'])
-  const p99 = metrics.gauge('pratu_event_loop_lag_seconds', ['0.99'])
-  const max = metrics.gauge('pratu_event_loop_lag_seconds', ['1'])
+  const p50 = metrics.gauge('pratu_event_loop_lag_seconds', ['50'])
+  const p99 = metrics.gauge('pratu_event_loop_lag_seconds', ['99'])
+  const max = metrics.gauge('pratu_event_loop_lag_seconds', ['100'])
   const worst = (read: (slice: (typeof slices)[number]) => number): number =>
     slices.reduce((most, slice) => Math.max(most, read(slice)), 0)
 

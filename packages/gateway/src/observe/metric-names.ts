@@ -306,7 +306,7 @@ export const METRICS = {
   pratu_event_loop_lag_seconds: {
     type: 'gauge',
     help: 'Delay of the event loop: the worst 5 s of the last 30 s and the slowest worker',
-    labels: ['quantile'],
+    labels: ['percentile'],
     across: 'max',
   },
   pratu_workers: {

@@ -168,13 +168,13 @@ describe('workers', () => {
     for (const [index, worker] of workers.entries()) {
       worker.counter('pratu_refused_requests_total', ['x']).add(index + 1)
       worker.gauge('pratu_streams_open').set(10)
-      worker.gauge('pratu_event_loop_lag_seconds', ['1']).set(index)
+      worker.gauge('pratu_event_loop_lag_seconds', ['100']).set(index)
       worker.histogram('pratu_gateway_overhead_seconds').observe(1)
     }
     const text = scrape(main)
     expect(text).toContain('pratu_refused_requests_total{code="x"} 3\n')
     expect(text).toContain('\npratu_streams_open 20\n')
-    expect(text).toContain('pratu_event_loop_lag_seconds{quantile="1"} 1\n')
+    expect(text).toContain('pratu_event_loop_lag_seconds{percentile="100"} 1\n')
     expect(text).toContain('pratu_gateway_overhead_seconds_count 2\n')
   })
 
