@@ -1,19 +1,14 @@
-import type { Diagnostic, Entities, Path } from '../config/index.ts'
+import type { Diagnostic, Entities } from '../config/index.ts'
 
 /** A configuration in use. */
 export interface AppliedConfiguration {
   readonly generation: number
-  /** Lower-case hex MD5 of `text`: Kong's `configuration_hash`. */
+  /** Lower-case hex MD5 of its text: Kong's `configuration_hash`. */
   readonly hash: string
-  /** As it was written: references, not what they stand for. */
-  readonly text: string
   readonly entities: Entities
   readonly appliedAtMs: number
-  /** What was written, for fields that are shown as they were. */
-  readonly written: {
-    readonly root: Readonly<Record<string, unknown>>
-    pathOf(entityId: string): Path | undefined
-  }
+  /** A plugin's `config` as it was written, references unresolved; `undefined` when it has none. */
+  writtenConfig(pluginId: string): unknown
 }
 
 /** Why the last attempt to change the configuration failed; the one before serves on. */

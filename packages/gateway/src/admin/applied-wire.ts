@@ -1,4 +1,4 @@
-import type { Path, PluginEntity } from '../config/index.ts'
+import type { PluginEntity } from '../config/index.ts'
 import type { AppliedConfiguration } from './admin-state.ts'
 import { describeSchema } from './json-schema.ts'
 import { toKongWire, type WireDocument } from './kong-wire.ts'
@@ -19,7 +19,7 @@ export function createWireView(
     const known = documents.get(applied)
     if (known !== undefined) return known
     const configOf = ({ id, name }: PluginEntity): unknown => {
-      const written = writtenConfig(applied, id)
+      const written = applied.writtenConfig(id)
       const schema = schemas.get(name)
       const described = schema === undefined ? undefined : describeSchema(schema)
       return described === undefined ? toMaskedConfig(written) : toWireConfig(described, written)
@@ -28,18 +28,4 @@ export function createWireView(
     documents.set(applied, made)
     return made
   }
-}
-
-function writtenConfig({ written }: AppliedConfiguration, id: string): unknown {
-  const path = written.pathOf(id)
-  return path === undefined ? undefined : valueAt(written.root, [...path, 'config'])
-}
-
-function valueAt(root: unknown, path: Path): unknown {
-  let value = root
-  for (const part of path) {
-    if (typeof value !== 'object' || value === null) return undefined
-    value = Reflect.get(value, part)
-  }
-  return value
 }

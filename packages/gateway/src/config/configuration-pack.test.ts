@@ -3,7 +3,11 @@ import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { definePlugin } from '@pratu/plugin-kit'
 import { expect, test } from 'vitest'
 
-import { type ConfigurationPack, unpackConfiguration } from './configuration-pack.ts'
+import {
+  type ConfigurationPack,
+  unpackConfiguration,
+  unpackWrittenConfigs,
+} from './configuration-pack.ts'
 import * as field from './fields.ts'
 import { parseConfiguration } from './parse-configuration.ts'
 
@@ -75,12 +79,22 @@ test('a configuration arrives in another thread as it was, ids and secrets inclu
   const entities = await unpackConfiguration(arrived, { plugins: [plugin] })
   expect(inspect(entities, { depth: 9 })).toBe(inspect(parsed.entities, { depth: 9 }))
   expect(entities.providers[0]?.apiKeys.map((key) => key.reveal())).toEqual(['one', 'second-key'])
-  expect(arrived).toMatchObject({ hash: parsed.hash, text: parsed.text })
+  expect(arrived).toMatchObject({ hash: parsed.hash })
   const [first, second, third] = entities.plugins
   expect(first?.config).toBe(second?.config)
   expect(first?.config).toMatchObject({ minute: 5, names: new Map([['a', 5]]) })
   expect(third?.config).not.toBe(first?.config)
   expect(Object.isFrozen(entities.routes[0])).toBe(true)
+})
+
+test('what was written for a plugin arrives too, with references instead of what they stand for', () => {
+  const parsed = parse()
+  const written = unpackWrittenConfigs(travel(parsed.pack()).writtenConfigs)
+  const [first, , third] = parsed.entities.plugins
+  expect(written.get(first?.id ?? '')).toEqual({ minute: 5, password: '$(SECOND)' })
+  expect(parsed.writtenConfig(first?.id ?? '')).toEqual({ minute: 5, password: '$(SECOND)' })
+  expect(written.get(third?.id ?? '')).toEqual({ minute: 6 })
+  expect(parsed.writtenConfig('no such plugin')).toBeUndefined()
 })
 
 test('unpacking yields to the event loop between slices', async () => {

@@ -17,9 +17,10 @@ import { freezeDeep, freezeEntities, NO_HEADERS, shared } from './shared-values.
 export interface ConfigurationPack {
   /** Entities in portions that take a few milliseconds each to read. Their buffers may be transferred. */
   readonly portions: readonly Uint8Array<ArrayBuffer>[]
+  /** For {@link unpackWrittenConfigs}. */
+  readonly writtenConfigs: Uint8Array<ArrayBuffer>
   readonly warnings: readonly Diagnostic[]
   readonly hash: string
-  readonly text: string
 }
 
 export interface UnpackOptions {
@@ -79,6 +80,26 @@ export function packEntities({
   divide(others.certificates, (rows) => ({ kind: 'certificates', rows }))
   divide(others.caCertificates, (rows) => ({ kind: 'caCertificates', rows }))
   return portions.map((portion) => new Uint8Array(serialize(portion)))
+}
+
+/** Packs the configurations of plugins as they were written, for whoever shows them. */
+export function packWrittenConfigs(
+  plugins: readonly Pick<PluginEntity, 'id'>[],
+  writtenConfig: (pluginId: string) => unknown,
+): Uint8Array<ArrayBuffer> {
+  const written = new Map<string, unknown>()
+  for (const { id } of plugins) {
+    const config = writtenConfig(id)
+    if (config !== undefined) written.set(id, config)
+  }
+  return new Uint8Array(serialize(written))
+}
+
+/** What {@link packWrittenConfigs} packed, by plugin id. */
+export function unpackWrittenConfigs(bytes: Uint8Array): ReadonlyMap<string, unknown> {
+  const written: unknown = deserialize(bytes)
+  if (!(written instanceof Map)) throw new TypeError('these are no written configurations')
+  return written
 }
 
 /**

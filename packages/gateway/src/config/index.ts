@@ -24,6 +24,7 @@ export { adviseOn } from './advice/advise-on.ts'
 export {
   type ConfigurationPack,
   unpackConfiguration,
+  unpackWrittenConfigs,
   type UnpackOptions,
 } from './configuration-pack.ts'
 export { configurationJsonSchema } from './json-schema.ts'

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import { stringify } from 'yaml'
 
-import { type ConfigurationPack, packEntities } from './configuration-pack.ts'
+import { type ConfigurationPack, packEntities, packWrittenConfigs } from './configuration-pack.ts'
 import {
   type Diagnostic,
   formatPath,
@@ -28,8 +27,10 @@ export type ParsedConfiguration =
       readonly warnings: readonly Diagnostic[]
       /** MD5 of the text in hex, as Kong's `configuration_hash`. */
       readonly hash: string
-      /** What `GET /config` shows: references as written, not what they stand for. */
+      /** References as written, not what they stand for. Of several files: their merged content. */
       readonly text: string
+      /** A plugin's `config` as its author wrote it, references unresolved; `undefined` when there is none. */
+      writtenConfig(pluginId: string): unknown
       /** Where an entity, or one of its fields, stands in the text. */
       locate(entityId: string, field?: string): Position | undefined
       /** For another thread; see `unpackConfiguration`. */
@@ -68,13 +69,23 @@ export function parseConfiguration(
   if (diagnostics.some(({ severity }) => severity === 'error'))
     return { ok: false, problems: diagnostics }
   const text = textOf(sources, document)
-  const about = { warnings: diagnostics, hash: hash('md5', text, 'hex'), text }
+  const about = { warnings: diagnostics, hash: hash('md5', text, 'hex') }
+  const writtenConfig = (pluginId: string): unknown => {
+    const path = loaded.pathOf(pluginId)
+    return path === undefined ? undefined : valueAt(document.root, [...path, 'config'])
+  }
   return {
     ok: true,
     entities: loaded.entities,
     ...about,
+    text,
+    writtenConfig,
     locate: (entityId, field) => locate(document, loaded, entityId, field),
-    pack: () => ({ portions: packEntities(loaded), ...about }),
+    pack: () => ({
+      portions: packEntities(loaded),
+      writtenConfigs: packWrittenConfigs(loaded.entities.plugins, writtenConfig),
+      ...about,
+    }),
     written: {
       root: document.root,
       pathOf: (entityId) => loaded.pathOf(entityId),
@@ -100,9 +111,19 @@ function inOrder(
     .map(toDiagnostic)
 }
 
+/** JSON is YAML; a general YAML writer would take seconds for a large configuration. */
 function textOf(sources: readonly ConfigurationSource[], document: Document): string {
   const only = sources.length === 1 ? sources[0] : undefined
-  return only === undefined ? stringify(document.root) : only.text
+  return only === undefined ? JSON.stringify(document.root) : only.text
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = Reflect.get(value, part)
+  }
+  return value
 }
 
 function locate(

@@ -19,15 +19,35 @@ const SERVED_PROTOCOLS: ReadonlySet<Protocol> = new Set(['http', 'https'])
  * @throws {RangeError} when the wildcard of a host is not a whole label.
  */
 export function createRouter<T>(entries: readonly RouterEntry<T>[]): Router<T> {
+  const steps = createRouterInSteps(entries)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/**
+ * The same as {@link createRouter} in many short steps, for a thread that serves meanwhile: it yields wherever other
+ * work may go first.
+ *
+ * @throws as `createRouter` does.
+ */
+export function* createRouterInSteps<T>(
+  entries: readonly RouterEntry<T>[],
+): Generator<void, Router<T>, void> {
   const headers = new RoutedHeaders()
   const index = new HostIndex<T>()
-  const ordered = entries
-    .filter(({ route }) => route.protocols.some((protocol) => SERVED_PROTOCOLS.has(protocol)))
-    .flatMap(({ route, value }) => splitRoute(route).map((virtual) => ({ virtual, value })))
-    .toSorted((a, b) => comparePriority(a.virtual, b.virtual))
-  ordered.forEach(({ virtual, value }, rank) => {
+  const split: { readonly virtual: VirtualRoute; readonly value: T }[] = []
+  for (const { route, value } of entries) {
+    if (!route.protocols.some((protocol) => SERVED_PROTOCOLS.has(protocol))) continue
+    for (const virtual of splitRoute(route)) split.push({ virtual, value })
+    yield
+  }
+  split.sort((a, b) => comparePriority(a.virtual, b.virtual))
+  for (const [rank, { virtual, value }] of split.entries()) {
+    yield
     addToIndex(index, virtual, createCandidate(virtual, value, rank, headers))
-  })
+  }
   return new IndexedRouter(index, headers)
 }
 
