@@ -26,7 +26,10 @@ const RESOLUTION_MS = 20
 export function createLagMonitor(metrics: Metrics, options: LagMonitorOptions = {}): LagMonitor {
   const sliceMs = options.sliceMs ?? 5000
   const kept = options.slices ?? 6
-  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  // Two that take turns, each looking at two slices: after a reset a monitor sees nothing until its next tick, and a
+  // stall that begins then is the other's to tell.
+  let elder = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  let younger = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   const slices: { readonly maxMs: number; readonly p99Ms: number; readonly p50Ms: number }[] = []
   const p50 = metrics.gauge('pratu_event_loop_lag_seconds', ['50'])
   const p99 = metrics.gauge('pratu_event_loop_lag_seconds', ['99'])
@@ -35,22 +38,24 @@ export function createLagMonitor(metrics: Metrics, options: LagMonitorOptions = 
     slices.reduce((most, slice) => Math.max(most, read(slice)), 0)
 
   const close = (): void => {
-    if (delay.count > 0) {
+    if (elder.count > 0) {
       slices.push({
-        maxMs: lateMs(delay.max),
-        p99Ms: lateMs(delay.percentile(99)),
-        p50Ms: lateMs(delay.percentile(50)),
+        maxMs: lateMs(elder.max),
+        p99Ms: lateMs(elder.percentile(99)),
+        p50Ms: lateMs(elder.percentile(50)),
       })
       if (slices.length > kept) slices.shift()
     }
-    delay.reset()
+    elder.reset()
+    ;[elder, younger] = [younger, elder]
     p50.set(worst((slice) => slice.p50Ms) / 1000)
     p99.set(worst((slice) => slice.p99Ms) / 1000)
     max.set(worst((slice) => slice.maxMs) / 1000)
     metrics.sample()
   }
 
-  delay.enable()
+  elder.enable()
+  younger.enable()
   const timer = setInterval(close, sliceMs)
   timer.unref()
   return {
@@ -62,7 +67,8 @@ export function createLagMonitor(metrics: Metrics, options: LagMonitorOptions = 
     },
     stop() {
       clearInterval(timer)
-      delay.disable()
+      elder.disable()
+      younger.disable()
       for (const gauge of [p50, p99, max]) gauge.set(0)
     },
   }

@@ -305,7 +305,7 @@ export const METRICS = {
   },
   pratu_event_loop_lag_seconds: {
     type: 'gauge',
-    help: 'Delay of the event loop: the worst 5 s of the last 30 s and the slowest worker',
+    help: 'Delay of the event loop: the worst 10 s of the last 30 s and the slowest worker',
     labels: ['percentile'],
     across: 'max',
   },
