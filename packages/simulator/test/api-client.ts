@@ -15,33 +15,26 @@ export function call(
     headers?: Record<string, string>
     body?: string | Buffer
     agent?: http.Agent
+    signal?: AbortSignal
   } = {},
 ): Promise<ApiAnswer> {
-  const {
-    method = options.body === undefined ? 'GET' : 'POST',
-    headers = {},
-    body,
-    agent,
-  } = options
+  const { body, ...rest } = options
+  const method = body === undefined ? 'GET' : 'POST'
   return new Promise((resolve, reject) => {
-    const request = http.request(
-      url,
-      { method, headers, ...(agent === undefined ? {} : { agent }) },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('error', reject)
-        response.on('end', () => {
-          const bytes = Buffer.concat(chunks)
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: bytes.toString('utf8'),
-            bytes,
-          })
+    const request = http.request(url, { method, ...rest }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const bytes = Buffer.concat(chunks)
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: bytes.toString('utf8'),
+          bytes,
         })
-      },
-    )
+      })
+    })
     request.on('error', reject)
     request.end(body)
   })

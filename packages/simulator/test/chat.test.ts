@@ -1,3 +1,4 @@
+import http from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { countTokens, startSimulator } from '../src/index.ts'
 import type { Simulator } from '../src/index.ts'
@@ -30,6 +31,14 @@ async function stream(prompt: string, more: object = {}): Promise<unknown[]> {
 
 function text(answer: unknown, choice = 0): string {
   return String(at(answer, 'choices', choice, 'message', 'content'))
+}
+
+function text0(body: string): string {
+  return text(parse(body))
+}
+
+function parse(data: string): unknown {
+  return JSON.parse(data)
 }
 
 function streamedText(chunks: readonly unknown[], choice = 0): string {
@@ -308,4 +317,33 @@ test('two simulators with one seed answer a sequence byte for byte alike', async
   }
   expect(await run(one.url)).toEqual(await run(two.url))
   await Promise.all([one.close(), two.close()])
+})
+
+test('F80 nonces never cross between requests that share connections, some of them aborted', async () => {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
+  const url = `${simulator.url}/v1/chat/completions`
+  const one = async (index: number): Promise<'right' | 'wrong' | 'aborted'> => {
+    const signal = index % 10 === 0 ? AbortSignal.timeout(1 + (index % 7)) : undefined
+    const headers = {
+      'x-simulator-nonce': `n${index}`,
+      'x-simulator-fault': `delay=${index % 9}ms`,
+    }
+    const body = chatBody('hi', { stream: index % 2 === 0 })
+    const options = { agent, headers, body, ...(signal === undefined ? {} : { signal }) }
+    const answer = await call(url, options).catch(() => undefined)
+    if (answer === undefined) return 'aborted'
+    const text =
+      index % 2 === 0
+        ? streamedText(eventData(answer.text).slice(0, -1).map(parse))
+        : text0(answer.text)
+    return text.startsWith(`nonce:n${index} `) &&
+      answer.headers['x-simulator-nonce'] === `n${index}`
+      ? 'right'
+      : 'wrong'
+  }
+  const outcomes = await Promise.all(Array.from({ length: 600 }, (_, index) => one(index)))
+  agent.destroy()
+  expect(outcomes.filter((outcome) => outcome === 'wrong')).toEqual([])
+  expect(outcomes.filter((outcome) => outcome === 'right').length).toBeGreaterThan(500)
+  expect(outcomes.filter((outcome) => outcome === 'aborted').length).toBeGreaterThan(0)
 })

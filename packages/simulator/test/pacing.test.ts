@@ -41,8 +41,9 @@ test('faults keep the pace, too, and may change it', async () => {
     })
     return performance.now() - startMs
   }
-  expect(await timed('usage=null')).toBeGreaterThanOrEqual(95)
-  expect(await timed('tokens-per-second=100000')).toBeLessThan(90)
+  const slowMs = await timed('usage=null')
+  expect(slowMs).toBeGreaterThanOrEqual(95)
+  expect(await timed('tokens-per-second=100000')).toBeLessThan(slowMs)
   await simulator.close()
 })
 

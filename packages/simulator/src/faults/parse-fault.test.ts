@@ -1,5 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { parseFault } from './parse-fault.ts'
+import {
+  BAD_HEADERS,
+  ENCODINGS,
+  FRAMINGS,
+  MALFORMED_EVENTS,
+  STREAM_QUIRKS,
+  USAGE_FAULTS,
+} from './fault.ts'
+import { FAULT_KEYS, parseFault } from './parse-fault.ts'
 
 test.each<[string, object]>([
   ['', {}],
@@ -77,4 +86,11 @@ test.each<[string, RegExp]>([
   ['{"status":{}}', /must be a string, a number, true/],
 ])('%j is refused in words', (text, message) => {
   expect(() => parseFault(text)).toThrow(message)
+})
+
+test('docs/simulator.md names every key and every kind', () => {
+  const page = readFileSync(new URL('../../../../docs/simulator.md', import.meta.url), 'utf8')
+  for (const key of FAULT_KEYS) expect(page, key).toMatch(new RegExp(`\`${key}[\`=]`))
+  const kinds = [BAD_HEADERS, ENCODINGS, FRAMINGS, MALFORMED_EVENTS, STREAM_QUIRKS, USAGE_FAULTS]
+  for (const kind of kinds.flat()) expect(page, kind).toMatch(new RegExp(`[\`=]${kind}\``))
 })

@@ -257,11 +257,14 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['attempts', required((fault, value, key) => void (fault.attempts = parseCount(value, key, 1)))],
 ])
 
+/** Every key of the compact form. */
+export const FAULT_KEYS: readonly string[] = [...READERS.keys()]
+
 function read(fault: MutableFault, key: string, value: string): void {
   const reader = READERS.get(key)
   if (reader === undefined)
     throw new InvalidSetting(
-      `fault: ${JSON.stringify(key)} is unknown; known are ${[...READERS.keys()].join(', ')}`,
+      `fault: ${JSON.stringify(key)} is unknown; known are ${FAULT_KEYS.join(', ')}`,
     )
   reader(fault, value, key)
 }
