@@ -23,6 +23,11 @@ import type { BoundRoute, InterruptibleExchange, Snapshot } from './snapshot.ts'
 
 const NO_TRIES: readonly Try[] = []
 
+/** Where an exchange ends with an error, whatever state its response is in. */
+export interface ErrorSink {
+  fail(error: unknown): void
+}
+
 /** The one implementation of `Exchange`: state only; what happens to it is in the files beside. */
 export class LiveExchange implements InterruptibleExchange, ExchangeRecord, UpstreamView {
   readonly id: string
@@ -49,6 +54,7 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
 
   outcome: Outcome = 'ok'
   settled = false
+  place = -1
   status = 0
   source: 'service' | 'kong' = 'kong'
   upstreamStatus: number | undefined
@@ -68,6 +74,8 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   #moreCancelListeners: (() => void)[] | undefined
   #interruptListener: ((error: GatewayError) => void) | undefined
   #departed = false
+  /** Takes an interruption while no handler is at work. */
+  errorSink: ErrorSink | undefined
 
   constructor(id: string, snapshot: Snapshot, request: RequestView, client: ClientChannel) {
     this.id = id
@@ -129,7 +137,7 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
     this.#holds = holds
   }
 
-  /** Closes the holds: as taken, or given back when the request turned out to be none. */
+  /** Closes the holds, once: as taken, or given back when the request turned out to be none. */
   closeHolds(giveBack: boolean): void {
     this.#reservation?.close(giveBack ? new Array<number>(this.#holds).fill(0) : undefined)
   }
@@ -144,13 +152,22 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
     else (this.#moreCancelListeners ??= []).push(listener)
   }
 
-  /** The client has gone: everyone who works for it is told, once. */
+  /** The client has gone: everyone who works for it is told, once. What had been decided about it stays its outcome. */
   depart(departure: Departure): void {
     if (this.#departed) return
     this.#departed = true
-    this.outcome = departure
-    this.#cancelListener?.()
-    for (const listener of this.#moreCancelListeners ?? []) listener()
+    if (this.outcome === 'ok') this.outcome = departure
+    if (this.#cancelListener !== undefined) this.#tell(this.#cancelListener)
+    for (const listener of this.#moreCancelListeners ?? []) this.#tell(listener)
+  }
+
+  #tell(listener: () => void): void {
+    try {
+      listener()
+    } catch (error) {
+      // One listener's failure must not keep the upstream of another open (F05).
+      this.snapshot.context.observer.failed(this, error)
+    }
   }
 
   onInterrupt(listener: (error: GatewayError) => void): void {
@@ -158,7 +175,8 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   }
 
   interrupt(error: GatewayError): void {
-    this.#interruptListener?.(error)
+    if (this.#interruptListener === undefined) this.errorSink?.fail(error)
+    else this.#interruptListener(error)
   }
 
   note<T>(key: NoteKey<T>): T | undefined {

@@ -1,6 +1,7 @@
 /**
  * A request while inside the gateway: read `handle.ts` first. Knows no socket, no `undici`, and no plugin by name.
  */
+export { ActiveExchanges } from './active-exchanges.ts'
 export { handle } from './handle.ts'
 export { dispatch } from './dispatch.ts'
 export { LiveExchange } from './exchange.ts'

@@ -11,6 +11,7 @@ import type { HeaderTokens, Route, Service } from '../config/index.ts'
 import type { RouteSeries } from '../observe/index.ts'
 import type { Router } from '../router/index.ts'
 import type { Try, UpstreamTargeting } from '../upstream/index.ts'
+import type { ActiveExchanges, Listed } from './active-exchanges.ts'
 import type { BoundPlugin, Plan } from './plan.ts'
 
 /** A route as the router's value: all that a request needs once it has matched. */
@@ -72,7 +73,7 @@ export interface PinnedExchange extends Exchange {
   markUpstreamHead(status: number): void
 }
 
-export interface InterruptibleExchange extends PinnedExchange {
+export interface InterruptibleExchange extends PinnedExchange, Listed {
   /** Ends the exchange from inside: its handler cancels the upstream and tells the client in its own format. */
   interrupt(error: GatewayError): void
 }
@@ -87,7 +88,7 @@ export interface GatewayContext {
   readonly viaToken: string
   readonly requestBufferBytes: number
   /** The exchanges that have not settled, for the drain. */
-  readonly active: Set<InterruptibleExchange>
+  readonly active: ActiveExchanges<InterruptibleExchange>
   /** Told once per exchange, at its end; must not throw. */
   readonly observer: ExchangeObserver
 }

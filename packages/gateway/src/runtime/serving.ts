@@ -23,6 +23,7 @@ import {
   type Redactor,
 } from '../observe/index.ts'
 import {
+  ActiveExchanges,
   createProxy,
   handle,
   type ClientChannel,
@@ -78,7 +79,7 @@ export class Serving {
   readonly #exchangeMetrics: ExchangeMetrics
   readonly #context: GatewayContext
   readonly #kept = new KeptState()
-  readonly #active = new Set<InterruptibleExchange>()
+  readonly #active = new ActiveExchanges<InterruptibleExchange>()
   readonly #listeners: Listener[] = []
   #current: PinnedSnapshot | undefined
 
@@ -268,7 +269,7 @@ export class Serving {
 
   #openStreams(): number {
     let streams = 0
-    for (const exchange of this.#active) if (exchange.eventStream) streams++
+    for (const exchange of this.#active.toArray()) if (exchange.eventStream) streams++
     return streams
   }
 
@@ -294,7 +295,7 @@ export class Serving {
 
   /** Ends what is left with an error in each client's own format (F48). @returns how many there were. */
   interruptAll(): number {
-    const left = [...this.#active]
+    const left = this.#active.toArray()
     for (const exchange of left) exchange.interrupt(new GatewayError('server_shutting_down'))
     return left.length
   }
