@@ -72,7 +72,7 @@ function collect<T>(
 function createCommand(version: string): Command {
   return new Command('pratu-simulator')
     .description(
-      'A scripted LLM provider for tests, demos and benchmarks: OpenAI chat completions (JSON and streamed),\nembeddings and models, with latency from a distribution and faults on demand.',
+      'A scripted LLM provider for tests, demos and benchmarks: OpenAI chat completions (JSON and streamed), embeddings and models, with latency from a distribution and faults on demand.',
     )
     .version(version)
     .addOption(
