@@ -2,42 +2,18 @@ import type { Socket } from 'node:net'
 import type { ErrorCode } from '../errors/index.ts'
 import type { Departure } from '../pipeline/index.ts'
 import { normalisePath } from '../router/index.ts'
-import { BodyReader, type BodyPace, type BodyWire } from './body-reader.ts'
-import type { ChunkedLimits } from './chunked-decoder.ts'
-import { plainAddress, type ClientAddress } from './client-address.ts'
+import { BodyReader, type BodyWire } from './body-reader.ts'
+import { plainAddress } from './client-address.ts'
 import { ClientRequest, type RequestOrigin } from './client-request.ts'
-import { findHeadEnd, headStart } from './head-finder.ts'
+import type { ConnectionHub } from './connection-hub.ts'
 import { HalfCloseProbe } from './half-close-probe.ts'
-import { isRefusal, parseHead, type RequestHead } from './head-parser.ts'
-import type { ListenerOptions, RefusalPhase, RefusedRequest, RequestListener } from './options.ts'
+import { isRefusal, type RequestHead } from './head-parser.ts'
+import { Inbox } from './inbox.ts'
 import { Outbound } from './outbound.ts'
-import { ALLOWED_METHODS, renderRefusal } from './refusal.ts'
-import { IncomingBody, type BodyLimits, type BodySource } from './request-body.ts'
-import { renderHead, type HeadContext } from './response-head.ts'
+import { renderRefusal, renderServerOptions } from './refusal.ts'
+import { IncomingBody, type BodySource } from './request-body.ts'
+import type { HeadContext } from './response-head.ts'
 import { ResponseWriter, type ResponseHost } from './response-writer.ts'
-
-/** What all connections of a listener share. */
-export interface ConnectionHub {
-  readonly options: ListenerOptions
-  readonly onRequest: RequestListener
-  readonly clientAddress: ClientAddress
-  readonly bodyLimits: BodyLimits
-  readonly bodyPace: BodyPace
-  readonly chunkedLimits: ChunkedLimits
-  readonly lingerMs: number
-  readonly lingerBytes: number
-  /** Coarse monotonic milliseconds: every tick of the listener sets it, so that a request reads no clock. */
-  readonly nowMs: number
-  readonly dateLine: string
-  readonly keepAliveLines: string
-  readonly port: number
-  readonly draining: boolean
-  requestStarted(): void
-  requestEnded(): void
-  refused(code: ErrorCode, phase: RefusalPhase, request?: RefusedRequest): void
-  defect(error: unknown): void
-  closed(connection: Connection): void
-}
 
 /**
  * opening: no byte yet · idle: between requests · head: part of a head is here · request: an exchange has it ·
@@ -61,24 +37,29 @@ export class Connection implements BodyWire, ResponseHost {
   readonly reserved: boolean
   readonly #socket: Socket
   readonly #hub: ConnectionHub
+  readonly #onClosed: (connection: Connection) => void
   #phase: Phase = 'opening'
   #deadlineMs: number
-  /** Received and not consumed. */
-  #pending: Buffer | undefined
+  readonly #inbox = new Inbox()
   #advancing = false
   #reading = true
   /** The client sent FIN. */
   #ended = false
   #lingeredBytes = 0
-  #headBytes = 0
   #head: RequestHead | undefined
   #writer: ResponseWriter | undefined
   #bodyReader: BodyReader | undefined
   #probe: HalfCloseProbe | undefined
 
-  constructor(socket: Socket, hub: ConnectionHub, reserved: boolean) {
+  constructor(
+    socket: Socket,
+    hub: ConnectionHub,
+    reserved: boolean,
+    onClosed: (connection: Connection) => void,
+  ) {
     this.#socket = socket
     this.#hub = hub
+    this.#onClosed = onClosed
     this.reserved = reserved
     this.outbound = new Outbound(socket)
     const peerIp = plainAddress(socket.remoteAddress ?? '')
@@ -94,7 +75,7 @@ export class Connection implements BodyWire, ResponseHost {
     socket.on('end', () => this.#onEnd())
     // A reset is told twice; `close` follows and settles everything.
     socket.on('error', () => undefined)
-    socket.on('close', () => this.#onClose())
+    socket.on('close', () => this.#closed())
   }
 
   // --- for the listener ---
@@ -140,7 +121,7 @@ export class Connection implements BodyWire, ResponseHost {
     if (this.#phase === 'lingering' || this.#phase === 'closed') return
     this.#phase = 'lingering'
     this.#deadlineMs = this.#hub.nowMs + this.#hub.lingerMs
-    this.#pending = undefined
+    this.#inbox.take()
     this.#socket.end()
     this.startReading()
   }
@@ -172,8 +153,8 @@ export class Connection implements BodyWire, ResponseHost {
   }
 
   stash(rest: Buffer): void {
-    this.#pending = this.#pending === undefined ? rest : Buffer.concat([this.#pending, rest])
-    if (this.#pending.length > STASH_BYTES) this.stopReading()
+    this.#inbox.add(rest)
+    if (this.#inbox.size > STASH_BYTES) this.stopReading()
   }
 
   bodyRefused(code: ErrorCode): void {
@@ -183,7 +164,7 @@ export class Connection implements BodyWire, ResponseHost {
   // --- for the response ---
 
   get bytesReceived(): number {
-    return this.#headBytes + (this.#bodyReader?.wireBytes ?? 0)
+    return this.#inbox.headBytes + (this.#bodyReader?.wireBytes ?? 0)
   }
 
   headContext(): HeadContext {
@@ -199,7 +180,7 @@ export class Connection implements BodyWire, ResponseHost {
         head?.keepAlive === true &&
         !hub.draining &&
         !this.reserved &&
-        (!this.#ended || this.#pending !== undefined),
+        (!this.#ended || this.#inbox.size > 0),
       dateLine: hub.dateLine,
       keepAliveLines: hub.keepAliveLines,
     }
@@ -214,7 +195,7 @@ export class Connection implements BodyWire, ResponseHost {
     this.#phase = 'idle'
     this.#deadlineMs = this.#hub.nowMs + this.#hub.options.limits.keepAliveTimeoutMs
     this.startReading()
-    if (this.#pending !== undefined) this.#advance()
+    if (this.#inbox.size > 0) this.#advance()
   }
 
   responseFailed(reset: boolean): void {
@@ -245,7 +226,7 @@ export class Connection implements BodyWire, ResponseHost {
       case 'closed':
         return
       default:
-        this.#pending = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk])
+        this.#inbox.add(chunk)
         this.#advance()
     }
   }
@@ -266,12 +247,12 @@ export class Connection implements BodyWire, ResponseHost {
     this.#probe.start()
   }
 
-  #onClose(): void {
+  #closed(): void {
     this.#phase = 'closed'
     this.#depart('client_cancelled')
-    this.#pending = undefined
+    this.#inbox.take()
     this.outbound.abandon()
-    this.#hub.closed(this)
+    this.#onClosed(this)
   }
 
   // --- requests ---
@@ -285,34 +266,26 @@ export class Connection implements BodyWire, ResponseHost {
   #advance(): void {
     if (this.#advancing) return
     this.#advancing = true
-    while (this.#pending !== undefined && this.#phase !== 'request') {
-      if (this.#phase === 'lingering' || this.#phase === 'closed') break
-      if (!this.#readHead(this.#pending)) break
+    try {
+      while (this.#phase === 'opening' || this.#phase === 'idle' || this.#phase === 'head') {
+        if (!this.#startNext()) break
+      }
+    } finally {
+      this.#advancing = false
     }
-    this.#advancing = false
   }
 
   /** @returns `false` when nothing more can be done with what is here. */
-  #readHead(data: Buffer): boolean {
-    const { limits } = this.#hub.options
-    const start = headStart(data)
-    const end = findHeadEnd(data, start, limits)
-    if (typeof end !== 'number') return this.#refuse(end.code, end.reason, false)
-    if (end < 0) return this.#awaitHead(start < data.length)
-    const text = data.toString('latin1', start, end - 2)
-    const head = parseHead(text, limits)
-    if (isRefusal(head)) return this.#refuse(head.code, head.reason, text.startsWith('HEAD '))
-    this.#pending = end < data.length ? data.subarray(end) : undefined
-    this.#headBytes = end
-    return this.#accept(head)
-  }
-
-  #awaitHead(begun: boolean): boolean {
-    if (begun && this.#phase !== 'head') {
+  #startNext(): boolean {
+    const head = this.#inbox.readHead(this.#hub.options.limits)
+    if (head === 'nothing') return false
+    if (head === 'begun') {
       if (this.#phase === 'idle') this.#deadlineMs = this.#hub.nowMs + this.#headTimeoutMs()
       this.#phase = 'head'
+      return false
     }
-    return false
+    if (isRefusal(head)) return this.#refuse(head.code, head.reason, this.#inbox.refusedHead)
+    return this.#accept(head)
   }
 
   #accept(head: RequestHead): boolean {
@@ -351,22 +324,13 @@ export class Connection implements BodyWire, ResponseHost {
     const { bodyLimits, chunkedLimits, bodyPace } = this.#hub
     const reader = new BodyReader(this, head, bodyLimits, chunkedLimits, bodyPace)
     this.#bodyReader = reader
-    const data = this.#pending
-    this.#pending = undefined
+    const data = this.#inbox.take()
     if (data !== undefined) reader.feed(data)
     return reader.body
   }
 
   #answerServerOptions(): boolean {
-    const hub = this.#hub
-    const context = {
-      isHead: false,
-      http10: false,
-      keepAlive: false,
-      dateLine: hub.dateLine,
-      keepAliveLines: '',
-    }
-    const { text } = renderHead(200, ['Allow', ALLOWED_METHODS, 'Content-Length', '0'], context)
+    const text = renderServerOptions(this.#hub.dateLine)
     this.outbound.send(text, undefined, '')
     this.closeGently()
     return false

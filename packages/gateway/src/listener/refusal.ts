@@ -3,8 +3,8 @@ import { createRequestId } from '../http/index.ts'
 import type { ListenerOptions, RefusedRequest } from './options.ts'
 import { renderHead } from './response-head.ts'
 
-/** RFC 9110 §10.2.1; also what `OPTIONS *` is told. */
-export const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+/** RFC 9110 §10.2.1. */
+const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 /** A complete answer of the listener's own. */
 export interface RenderedRefusal {
@@ -50,4 +50,11 @@ export function renderRefusal(
     body: context.isHead ? undefined : bytes,
     record: { requestId, status, peerIp: context.peerIp, reason },
   }
+}
+
+/** The answer to `OPTIONS *`, which asks about no resource: what the gateway as a whole would take. */
+export function renderServerOptions(dateLine: string): string {
+  const fields = ['Allow', ALLOWED_METHODS, 'Content-Length', '0']
+  const context = { isHead: false, http10: false, keepAlive: false, dateLine, keepAliveLines: '' }
+  return renderHead(200, fields, context).text
 }

@@ -4,7 +4,8 @@ import type { ErrorCode } from '../errors/index.ts'
 import type { BodyPace } from './body-reader.ts'
 import type { ChunkedLimits } from './chunked-decoder.ts'
 import { ClientAddress } from './client-address.ts'
-import { Connection, type ConnectionHub } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionHub } from './connection-hub.ts'
 import type {
   Listener,
   ListenerOptions,
@@ -189,7 +190,7 @@ class HttpListener implements Listener, ConnectionHub {
     this.options.onDefect?.(error)
   }
 
-  closed(connection: Connection): void {
+  readonly #onClosed = (connection: Connection): void => {
     this.#connections.delete(connection)
     this.#reserved.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty?.()
@@ -209,7 +210,7 @@ class HttpListener implements Listener, ConnectionHub {
       socket.destroy()
       return
     }
-    const connection = new Connection(socket, this, reserved)
+    const connection = new Connection(socket, this, reserved, this.#onClosed)
     this.#connections.add(connection)
     if (reserved) this.#reserved.add(connection)
   }
