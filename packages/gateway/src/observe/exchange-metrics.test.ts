@@ -83,6 +83,13 @@ describe("the article's three, and what the autoscaler counts", () => {
     expect(metrics.latencyWindow(60, []).samples).toBe(1)
   })
 
+  test('F03 a client that took nothing of its answer is one that was too slow', () => {
+    const { recorder, series, text } = given()
+    recorder.record(series, givenExchange({ record: { status: 200 } }), 'client_stalled')
+    recorder.record(series, givenExchange({ record: { status: 200 } }), 'client_cancelled')
+    expect(text()).toContain('pratu_client_timeouts_total{phase="write"} 1\n')
+  })
+
   test('kong.md §3.6 a request that matched no route is in no Kong family', () => {
     const { recorder, text } = given()
     recorder.record(undefined, givenExchange({ record: { status: 404 } }), 'rejected_no_route')

@@ -49,6 +49,9 @@ export class ExchangeMetrics {
     firstTokenMs = -1,
   ): void {
     const { record } = exchange
+    if (outcome === 'client_stalled') {
+      this.#metrics.counter('pratu_client_timeouts_total', ['write']).add(1)
+    }
     if (series === undefined) {
       this.#recordUnrouted(statusOf(record))
       return

@@ -249,7 +249,7 @@ export const METRICS = {
   },
   pratu_client_timeouts_total: {
     type: 'counter',
-    help: 'Clients that were too slow, by phase: headers, body, idle, write',
+    help: 'Clients that were too slow, by phase: headers, body, write',
     labels: ['phase'],
   },
   pratu_refused_requests_total: {
