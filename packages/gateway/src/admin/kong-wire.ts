@@ -228,12 +228,12 @@ function upstreamOf(upstream: Upstream): WireEntity {
     slots: upstream.slots,
     host_header: upstream.hostHeader ?? null,
     client_certificate: reference(upstream.clientCertificateId),
-    ...UPSTREAM_REST,
+    ...filledWith(UPSTREAM_REST, upstream.unserved),
     tags: listOrNull(upstream.tags),
   }
 }
 
-/** What upstreams do not do here yet: shown as Kong's defaults (kong.md §1.6). */
+/** The members of Kong that an entity may lack are null (kong.md §4.2). */
 const UPSTREAM_REST = {
   hash_on: 'none',
   hash_fallback: 'none',
@@ -246,7 +246,25 @@ const UPSTREAM_REST = {
   hash_on_uri_capture: null,
   hash_fallback_uri_capture: null,
   use_srv_name: false,
+  healthchecks: { active: { headers: null, https_sni: null } },
 } as const
+
+type Members = Readonly<Record<string, unknown>>
+
+/** `values`, and where they say nothing `template`, at any depth. */
+function filledWith(template: Members, values: Members): Members {
+  const filled: Record<string, unknown> = { ...template }
+  for (const [name, value] of Object.entries(values)) {
+    const inner = template[name]
+    if (value === undefined) continue
+    filled[name] = isMembers(inner) && isMembers(value) ? filledWith(inner, value) : value
+  }
+  return filled
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 function targetsOf(upstream: Upstream, createdAt: number): readonly WireEntity[] {
   return upstream.targets.map(({ id, host, port, weight, tags }) => ({

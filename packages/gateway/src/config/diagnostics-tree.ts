@@ -84,12 +84,15 @@ function flatten(diagnostics: readonly Diagnostic[]): FlattenedError[] {
   const entity = diagnostics[0]?.entity
   if (entity === undefined) return []
   const { type, name, id, tags, value } = entity
+  // What is itself wrong identifies nothing.
+  const wrong = new Set(diagnostics.map(({ segments }) => segments[entity.depth]))
+  const isNamed = name !== undefined && !wrong.has('name') && !wrong.has('username')
   return [
     {
       entity_type: type,
-      ...(name === undefined ? {} : { entity_name: name }),
-      ...(id === undefined ? {} : { entity_id: id }),
-      ...(tags === undefined ? {} : { entity_tags: tags }),
+      ...(isNamed ? { entity_name: name } : {}),
+      ...(id === undefined || wrong.has('id') ? {} : { entity_id: id }),
+      ...(tags === undefined || wrong.has('tags') ? {} : { entity_tags: tags }),
       entity: value,
       errors: diagnostics.map((diagnostic) => flatError(diagnostic, entity)),
     },

@@ -80,6 +80,8 @@ export interface Upstream {
   readonly clientCertificateId: string | undefined
   readonly targets: readonly Target[]
   readonly tags: readonly string[]
+  /** Hashing and health checks by Kong's field names, as validated: nothing serves them yet, the Admin API shows them. */
+  readonly unserved: Readonly<Record<string, unknown>>
 }
 
 export interface Target {

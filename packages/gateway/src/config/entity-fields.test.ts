@@ -267,7 +267,10 @@ describe('kong.md §1.6 upstreams and targets', () => {
     })
     const text =
       'upstreams: [{name: u, hash_on: ip, healthchecks: {active: {healthy: {interval: 5}}}}]'
-    expect(accept(text).upstreams[0]?.algorithm).toBe('consistent-hashing')
+    expect(accept(text).upstreams[0]).toMatchObject({
+      algorithm: 'consistent-hashing',
+      unserved: { hash_on: 'ip', healthchecks: { active: { healthy: { interval: 5 } } } },
+    })
     expect(warningsOf(text)).toEqual([
       "upstreams[0].hash_on: algorithm 'consistent-hashing' is not served by this version; targets take turns by weight",
       'upstreams[0].healthchecks: health checks are not served by this version; every target counts as healthy',

@@ -251,4 +251,15 @@ describe('kong.md §1.8 rendering', () => {
     ])
     expect(unplaced).toEqual({ zzz: 'unknown field' })
   })
+
+  test('kong.md §4.4 an id, a name or tags that are wrong themselves identify nothing', () => {
+    const { flattened_errors: flattened } = diagnosticsTree(
+      problemsOf('services: [{host: h, id: x, name: a b, tags: ["a,b"]}]'),
+    )
+    const [only] = flattened
+    expect(only?.errors).toHaveLength(3)
+    expect(only).not.toHaveProperty('entity_id')
+    expect(only).not.toHaveProperty('entity_name')
+    expect(only).not.toHaveProperty('entity_tags')
+  })
 })

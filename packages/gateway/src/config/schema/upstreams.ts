@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 
+import type * as z from 'zod'
 import * as field from '../fields.ts'
 import { shared } from '../shared-values.ts'
 import { hostWithOptionalPort, isHostname, type TextRule } from '../field-formats.ts'
@@ -115,33 +116,35 @@ function helperOf(kind: unknown, prefix: string): string | undefined {
     : undefined
 }
 
+const schema = field
+  .record({
+    ...commonFields,
+    name: field.text(upstreamName),
+    algorithm: field.optional(
+      field.enumeration(['consistent-hashing', 'least-connections', 'round-robin', 'latency']),
+    ),
+    hash_on: field.optional(field.enumeration(HASH_INPUTS)),
+    hash_fallback: field.enumeration(HASH_INPUTS, 'none'),
+    hash_on_header: field.optional(field.headerName()),
+    hash_fallback_header: field.optional(field.headerName()),
+    hash_on_cookie: field.optional(field.string()),
+    hash_on_cookie_path: field.defaulted(field.path(), '/'),
+    hash_on_query_arg: field.optional(field.string()),
+    hash_fallback_query_arg: field.optional(field.string()),
+    hash_on_uri_capture: field.optional(field.string()),
+    hash_fallback_uri_capture: field.optional(field.string()),
+    slots: field.defaulted(field.integer({ between: [10, 65_536] }), 10_000),
+    host_header: field.optional(field.text(hostWithOptionalPort)),
+    client_certificate: field.optional(field.string()),
+    use_srv_name: field.boolean(false),
+    healthchecks: field.filled(healthchecks),
+  })
+  .check(hashesOnSomething)
+
 export const upstreams = defineCollection({
   name: 'upstreams',
   singular: 'upstream',
-  schema: field
-    .record({
-      ...commonFields,
-      name: field.text(upstreamName),
-      algorithm: field.optional(
-        field.enumeration(['consistent-hashing', 'least-connections', 'round-robin', 'latency']),
-      ),
-      hash_on: field.optional(field.enumeration(HASH_INPUTS)),
-      hash_fallback: field.enumeration(HASH_INPUTS, 'none'),
-      hash_on_header: field.optional(field.headerName()),
-      hash_fallback_header: field.optional(field.headerName()),
-      hash_on_cookie: field.optional(field.string()),
-      hash_on_cookie_path: field.defaulted(field.path(), '/'),
-      hash_on_query_arg: field.optional(field.string()),
-      hash_fallback_query_arg: field.optional(field.string()),
-      hash_on_uri_capture: field.optional(field.string()),
-      hash_fallback_uri_capture: field.optional(field.string()),
-      slots: field.defaulted(field.integer({ between: [10, 65_536] }), 10_000),
-      host_header: field.optional(field.text(hostWithOptionalPort)),
-      client_certificate: field.optional(field.string()),
-      use_srv_name: field.boolean(false),
-      healthchecks: field.filled(healthchecks),
-    })
-    .check(hashesOnSomething),
+  schema,
   references: { client_certificate: 'certificates' },
   nameField: 'name',
   unique: ['name'],
@@ -179,9 +182,31 @@ export const upstreams = defineCollection({
       clientCertificateId: context.resolve(row, 'client_certificate', value.client_certificate),
       targets: context.targets.of(row.id),
       tags: shared(value.tags),
+      unserved: unservedOf(value, algorithm),
     })
   },
 })
+
+type UpstreamValue = z.output<typeof schema>
+
+/** What has no effect yet. `hash_on` follows the algorithm, as in Kong. */
+function unservedOf(value: UpstreamValue, algorithm: string): Readonly<Record<string, unknown>> {
+  const hashes = algorithm === 'consistent-hashing'
+  return {
+    hash_on: hashes ? (value.hash_on ?? 'none') : 'none',
+    hash_fallback: hashes ? value.hash_fallback : 'none',
+    hash_on_header: value.hash_on_header,
+    hash_fallback_header: value.hash_fallback_header,
+    hash_on_cookie: value.hash_on_cookie,
+    hash_on_cookie_path: value.hash_on_cookie_path,
+    hash_on_query_arg: value.hash_on_query_arg,
+    hash_fallback_query_arg: value.hash_fallback_query_arg,
+    hash_on_uri_capture: value.hash_on_uri_capture,
+    hash_fallback_uri_capture: value.hash_fallback_uri_capture,
+    use_srv_name: value.use_srv_name,
+    healthchecks: value.healthchecks,
+  }
+}
 
 /** kong.md §1.6: a hash input forces consistent hashing, an explicit `none` forces round-robin. */
 function effectiveAlgorithm(
