@@ -16,6 +16,7 @@ export function handle(snapshot: Snapshot, request: RequestView, client: ClientC
   snapshot.pin()
   const exchange = new LiveExchange(createRequestId(), snapshot, request, client)
   const out = new ExchangeResponse(exchange)
+  exchange.errorSink = out
   snapshot.context.active.add(exchange)
   client.onFinished(() => settle(exchange))
   client.onDeparture((departure) => {
@@ -45,7 +46,7 @@ export function handle(snapshot: Snapshot, request: RequestView, client: ClientC
 
 /** After `access`: the plugin's answer, or the service's. */
 function proceed(exchange: LiveExchange, out: ExchangeResponse, reply: Reply | undefined): void {
-  if (exchange.cancelled) return
+  if (exchange.cancelled || out.ended) return
   try {
     if (reply !== undefined) out.reply(reply)
     else exchange.plan.handler(exchange, out)

@@ -1,23 +1,26 @@
 import type { ResponseHead } from '@pratu/plugin-kit'
 import type { PinnedExchange } from './snapshot.ts'
 
-/** Adds what Kong's `headers` setting asks for to a proxied response (kong.md §2.8). */
+/** Adds what Kong's `headers` setting asks for to a proxied response (kong.md §2.8); a cached one counts as proxied. */
 export function addProxiedHeaders(
   exchange: PinnedExchange,
   { headers, status }: ResponseHead,
 ): void {
   const { headerTokens, serverToken, viaToken } = exchange.snapshot.context
   if (headerTokens.serverTokens) {
-    const via = headers.get('via')
-    headers.set('Via', via === undefined ? `1.1 ${viaToken}` : `${via}, 1.1 ${viaToken}`)
+    const via = headers.all('via')
+    const ours = `1.1 ${viaToken}`
+    headers.set('Via', via.length === 0 ? ours : `${via.join(', ')}, ${ours}`)
     if (!headers.has('server')) headers.append('Server', serverToken)
   }
   if (headerTokens.latencyTokens) {
     const { upstreamLatencyMs, proxyLatencyMs, requestLatencyMs } = exchange.record
-    // A cached answer counts as proxied, but no upstream was asked: all of the time was ours.
+    // A cached answer asked no upstream: all of the time was ours.
+    const waitedMs = Math.max(0, upstreamLatencyMs)
     const ours = proxyLatencyMs < 0 ? requestLatencyMs : proxyLatencyMs
-    headers.set('X-Kong-Upstream-Latency', String(Math.round(Math.max(0, upstreamLatencyMs))))
+    headers.set('X-Kong-Upstream-Latency', String(Math.round(waitedMs)))
     headers.set('X-Kong-Proxy-Latency', String(Math.round(ours)))
+    addServerTiming(exchange, headers, requestLatencyMs - waitedMs)
   }
   if (headerTokens.upstreamStatus) headers.set('X-Kong-Upstream-Status', String(status))
   addRequestId(exchange, headers)
@@ -28,9 +31,21 @@ export function addGeneratedHeaders(exchange: PinnedExchange, { headers }: Respo
   const { headerTokens, serverToken } = exchange.snapshot.context
   if (headerTokens.serverTokens) headers.set('Server', serverToken)
   if (headerTokens.latencyTokens) {
-    headers.set('X-Kong-Response-Latency', String(Math.round(exchange.record.requestLatencyMs)))
+    const { requestLatencyMs } = exchange.record
+    headers.set('X-Kong-Response-Latency', String(Math.round(requestLatencyMs)))
+    addServerTiming(exchange, headers, requestLatencyMs)
   }
   addRequestId(exchange, headers)
+}
+
+/** What the gateway itself took until the response's head, beside what the upstream says of its own time. */
+function addServerTiming(
+  exchange: PinnedExchange,
+  headers: ResponseHead['headers'],
+  gatewayMs: number,
+): void {
+  if (exchange.snapshot.compatibility === 'kong') return
+  headers.append('Server-Timing', `gateway;dur=${Math.round(gatewayMs * 100) / 100}`)
 }
 
 function addRequestId(exchange: PinnedExchange, headers: ResponseHead['headers']): void {

@@ -2,6 +2,8 @@ import type { Reply } from '@pratu/plugin-kit'
 import { GatewayError } from '../errors/index.ts'
 import { upstreamPath } from '../router/index.ts'
 import type { LiveExchange } from './exchange.ts'
+import { hostWithoutPort } from './forwarded-headers.ts'
+import { withoutCredentials } from './provider-boundary.ts'
 
 /**
  * Finds the exchange's route and binds it (kong.md §2.5).
@@ -26,6 +28,7 @@ export function matchRoute(exchange: LiveExchange): Reply | undefined {
       doubling: snapshot.compatibility === 'pratu' && service?.service.aiFormat !== undefined,
     }),
   )
+  if (service?.service.provider !== undefined) exchange.query = withoutCredentials(exchange.query)
   if (!request.body.empty) request.body.limit(bodyLimitBytes)
   if (!route.protocols.includes('http') && route.protocols.includes('https')) {
     return requireHttps(exchange, route.httpsRedirectStatusCode)
@@ -33,6 +36,7 @@ export function matchRoute(exchange: LiveExchange): Reply | undefined {
   return undefined
 }
 
+/** Kong answers before it has looked at the route's plugins: only the global ones see the response. */
 function requireHttps(
   exchange: LiveExchange,
   status: 426 | 301 | 302 | 307 | 308,
@@ -40,9 +44,12 @@ function requireHttps(
   const { request } = exchange
   const forwarded = request.peerTrusted ? request.headers.get('x-forwarded-proto') : undefined
   if ((forwarded ?? request.scheme) === 'https') return undefined
-  if (status === 426) throw new GatewayError('https_required')
+  exchange.plan = exchange.snapshot.globals
+  // The port is this listener's own, which does not speak TLS.
   const host =
-    (request.peerTrusted ? request.headers.get('x-forwarded-host') : undefined) ?? request.host
+    (request.peerTrusted ? request.headers.get('x-forwarded-host') : undefined) ??
+    hostWithoutPort(request.host)
+  if (status === 426 || host === '') throw new GatewayError('https_required')
   return {
     kind: 'answer',
     status,

@@ -27,7 +27,7 @@ export interface PlanSelector {
   ): Plan
 }
 
-/** Bounds what a flood of consumers can keep in memory; beyond it plans are compiled again. */
+/** Bounds what many consumers with plugins can keep in memory; beyond it plans are compiled for each request. */
 const MAX_CONSUMER_PLANS = 10_000
 
 export function createPlanSelector(
@@ -44,12 +44,17 @@ export function createPlanSelector(
   }
 
   const interned = new Map<string, Plan>()
-  const consumerPlans = new Map<string, Plan>()
+  /** What follows each plan, by who was identified where. */
+  const consumerPlans = new Map<Plan, Map<string, Plan>>()
+  let consumerPlanCount = 0
 
-  function intern(selected: readonly BoundPlugin[]): Plan {
+  function intern(selected: readonly BoundPlugin[], keep: boolean): Plan {
     const key = selected.map(({ id }) => id).join(' ')
     let plan = interned.get(key)
-    if (plan === undefined) interned.set(key, (plan = compilePlan(selected, handler)))
+    if (plan === undefined) {
+      plan = compilePlan(selected, handler)
+      if (keep) interned.set(key, plan)
+    }
     return plan
   }
 
@@ -87,19 +92,26 @@ export function createPlanSelector(
   }
 
   return {
-    globals: intern(choose(undefined, undefined, undefined)),
-    select: (routeId, serviceId) => intern(choose(routeId, serviceId, undefined)),
+    globals: intern(choose(undefined, undefined, undefined), true),
+    select: (routeId, serviceId) => intern(choose(routeId, serviceId, undefined), true),
     selectFor(current, after, consumerId, routeId, serviceId) {
       if (!consumersWithPlugins.has(consumerId)) return current
+      // What was selected so far is part of the key: another consumer may have been identified before this one.
+      let followers = consumerPlans.get(current)
       const key = `${consumerId} ${after.id} ${routeId}`
-      const known = consumerPlans.get(key)
+      const known = followers?.get(key)
       if (known !== undefined) return known
       const kept = current.plugins.filter((plugin) => comparePlugins(plugin, after) <= 0)
       const chosen = choose(routeId, serviceId, consumerId).filter(
         (plugin) => comparePlugins(plugin, after) > 0,
       )
-      const plan = intern([...kept, ...chosen])
-      if (consumerPlans.size < MAX_CONSUMER_PLANS) consumerPlans.set(key, plan)
+      const keep = consumerPlanCount < MAX_CONSUMER_PLANS
+      const plan = intern([...kept, ...chosen], keep)
+      if (keep) {
+        if (followers === undefined) consumerPlans.set(current, (followers = new Map()))
+        followers.set(key, plan)
+        consumerPlanCount++
+      }
       return plan
     },
   }

@@ -1,5 +1,5 @@
 import type { HeaderFields, RequestBody, ResponseSink } from '@pratu/plugin-kit'
-import { isGatewayError, toGatewayError, type GatewayError } from '../errors/index.ts'
+import { isGatewayError, toGatewayError } from '../errors/index.ts'
 import type {
   UpstreamCall,
   UpstreamClient,
@@ -7,6 +7,7 @@ import type {
   UpstreamSink,
 } from '../upstream/index.ts'
 import { addProxiedHeaders } from './informational-headers.ts'
+import { dropProvidersOwn, isRedirect } from './provider-boundary.ts'
 import type { BoundService, PinnedExchange, ServiceHandler } from './snapshot.ts'
 import { UpstreamError } from './upstream-error.ts'
 
@@ -26,6 +27,7 @@ class ProxyCall implements UpstreamSink {
   readonly #service: BoundService
   readonly #out: ResponseSink
   #call: UpstreamCall | undefined
+  #brokenOff = false
 
   constructor(
     upstream: UpstreamClient,
@@ -40,6 +42,8 @@ class ProxyCall implements UpstreamSink {
   }
 
   start(): void {
+    this.#exchange.onCancel(this.#cancel)
+    this.#exchange.onInterrupt(this.#breakOff)
     const { body } = this.#exchange.request
     if (body.empty) {
       this.#send(undefined, undefined)
@@ -73,8 +77,13 @@ class ProxyCall implements UpstreamSink {
 
   #send(body: Uint8Array | undefined, stream: RequestBody | undefined): void {
     const exchange = this.#exchange
-    if (exchange.cancelled) return
+    if (exchange.cancelled || this.#brokenOff) return
     const preserveHost = exchange.bound?.route.preserveHost === true
+    // Last of all edits: whatever a plugin set there, the provider is paid with its own credential (S18).
+    const credential = this.#service.credentialHeaders?.()
+    if (credential !== undefined) {
+      for (const [name, value] of credential) exchange.headers.set(name, value)
+    }
     try {
       this.#call = this.#upstream.send(
         this.#service.targeting,
@@ -93,16 +102,10 @@ class ProxyCall implements UpstreamSink {
       return
     }
     exchange.tries = this.#call.tries
-    exchange.onCancel(this.#cancel)
-    exchange.onInterrupt(this.#interrupt)
   }
 
   readonly #cancel = (): void => {
     this.#call?.cancel()
-  }
-
-  readonly #interrupt = (error: GatewayError): void => {
-    this.#breakOff(error)
   }
 
   readonly #resume = (): void => {
@@ -116,6 +119,13 @@ class ProxyCall implements UpstreamSink {
   head(status: number, headers: HeaderFields): void {
     const exchange = this.#exchange
     exchange.markUpstreamHead(status)
+    if (this.#service.service.provider !== undefined) {
+      if (isRedirect(status)) {
+        this.#breakOff(refusedRedirect(status))
+        return
+      }
+      dropProvidersOwn(headers)
+    }
     exchange.source = 'service'
     const head = { status, headers }
     addProxiedHeaders(exchange, head)
@@ -149,9 +159,20 @@ class ProxyCall implements UpstreamSink {
     this.#out.fail(isGatewayError(cause) ? cause : new UpstreamError(failure))
   }
 
-  /** A response phase that throws ends this one exchange; the upstream connection must not outlive it. */
-  #breakOff(error: unknown): void {
+  /** Ends this one exchange, because a response phase threw or the gateway must; the upstream must not outlive it. */
+  readonly #breakOff = (error: unknown): void => {
+    this.#brokenOff = true
     this.#call?.cancel()
     this.#out.fail(error instanceof Error ? error : new Error(String(error)))
   }
+}
+
+function refusedRedirect(status: number): UpstreamError {
+  const cause = new Error(`the provider answered ${status}`)
+  return new UpstreamError({
+    code: 'upstream_redirect',
+    cause,
+    requestSent: 'all',
+    responseBytes: 0,
+  })
 }

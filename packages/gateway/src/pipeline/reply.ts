@@ -1,5 +1,5 @@
 import { refuse, type Reply, type ResponseHead } from '@pratu/plugin-kit'
-import { renderError, type GatewayError } from '../errors/index.ts'
+import { renderError, type ErrorCode, type GatewayError } from '../errors/index.ts'
 import { HeaderList } from '../http/index.ts'
 import { addGeneratedHeaders, addProxiedHeaders } from './informational-headers.ts'
 import type { PinnedExchange } from './snapshot.ts'
@@ -23,9 +23,15 @@ export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedRep
       message: reply.message,
       requestId: exchange.id,
       accept: exchange.request.headers.get('accept'),
+      asNginx:
+        exchange.snapshot.compatibility === 'kong'
+          ? { contentType: exchange.request.headers.get('content-type') }
+          : undefined,
     })
     body = Buffer.from(rendered.body)
     headers.append('Content-Type', rendered.contentType)
+    // What a client library asked for is no business of a cache between us (S32).
+    if (exchange.errorShape !== 'kong') headers.append('Cache-Control', 'no-store')
   } else {
     body = reply.body
   }
@@ -39,19 +45,23 @@ export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedRep
   return { head, body }
 }
 
+/** Errors that pass by themselves, soon. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'overloaded',
+  'too_many_connections',
+  'server_shutting_down',
+])
+
 /** An error as a refusal, with the headers that tell a client library what to do next. */
 export function errorReply(exchange: PinnedExchange, error: GatewayError): Reply {
   const headers: Record<string, string> = {}
-  if (error.code === 'overloaded' || error.code === 'too_many_connections')
-    headers['Retry-After'] = '1'
+  if (PASSING.has(error.code)) headers['Retry-After'] = '1'
   if (error.code === 'https_required') {
     headers['Connection'] = 'Upgrade'
     headers['Upgrade'] = 'TLS/1.2, HTTP/1.1'
   }
-  if (exchange.errorShape !== 'kong') {
-    // Our own tries are spent or cannot help: a library that tries again would only multiply them (faults.md, fact 3).
-    if (!error.retryable || exchange.tries.length > 1) headers['x-should-retry'] = 'false'
-    headers['Cache-Control'] = 'no-store'
-  }
+  // Our own tries are spent or cannot help: a library that tries again would only multiply them (faults.md, fact 3).
+  if (exchange.errorShape !== 'kong' && (!error.retryable || exchange.tries.length > 1))
+    headers['x-should-retry'] = 'false'
   return refuse(error.status, error.code, error.message, headers)
 }

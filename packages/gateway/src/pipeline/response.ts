@@ -13,7 +13,8 @@ import { UpstreamError } from './upstream-error.ts'
 
 /**
  * The way out: header and body phases of every selected plugin, then the client. Whatever produces a response writes
- * into this: the proxy, a cache, a refusal.
+ * into this: the proxy, a cache, a refusal. A phase that throws ends this one response, and the producer hears of it by
+ * the same exception; whatever it calls after that is harmless.
  */
 export class ExchangeResponse implements ResponseSink {
   readonly #exchange: LiveExchange
@@ -25,14 +26,34 @@ export class ExchangeResponse implements ResponseSink {
     this.#exchange = exchange
   }
 
+  /** Whether nothing more will be sent. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   head(head: ResponseHead): void {
+    if (this.#ended) return
     if (this.#headed) throw new Error('the response already has its head')
+    try {
+      this.#commit(head)
+    } catch (error) {
+      this.fail(error)
+      throw error
+    }
+  }
+
+  #commit(head: ResponseHead): void {
     const exchange = this.#exchange
     const { plan } = exchange
     for (const plugin of plan.responseHeaders) plugin.responseHeaders?.(exchange, head)
     if (plan.responseBody.length > 0 && mayHaveBody(exchange.request.method, head.status)) {
       this.#openFilters(head)
     }
+    this.#sendHead(head)
+  }
+
+  #sendHead(head: ResponseHead): void {
+    const exchange = this.#exchange
     this.#headed = true
     exchange.status = head.status
     exchange.responseHeaders = head.headers
@@ -44,18 +65,32 @@ export class ExchangeResponse implements ResponseSink {
   #openFilters(head: ResponseHead): void {
     const exchange = this.#exchange
     const filters: BodyFilter[] = []
-    for (const plugin of exchange.plan.responseBody) {
-      const filter = plugin.responseBody?.(exchange, head)
-      if (filter !== undefined) filters.push(filter)
-    }
-    if (filters.length === 0) return
     this.#filters = filters
+    try {
+      for (const plugin of exchange.plan.responseBody) {
+        const filter = plugin.responseBody?.(exchange, head)
+        if (filter !== undefined) filters.push(filter)
+      }
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+    if (filters.length === 0) this.#filters = undefined
     if (filters.some((filter) => filter.transparent !== true)) head.headers.delete('content-length')
   }
 
   write(chunk: Uint8Array): boolean {
     if (this.#ended) return true
-    return this.#pass(this.#filters === undefined ? chunk : filterFrom(this.#filters, 0, chunk))
+    const filters = this.#filters
+    if (filters === undefined) return this.#pass(chunk)
+    let passed: Uint8Array | undefined
+    try {
+      passed = filterFrom(filters, 0, chunk)
+    } catch (error) {
+      this.fail(error)
+      throw error
+    }
+    return this.#pass(passed)
   }
 
   #pass(chunk: Uint8Array | undefined): boolean {
@@ -70,23 +105,36 @@ export class ExchangeResponse implements ResponseSink {
 
   end(): void {
     if (this.#ended) return
-    const filters = this.#filters
-    if (filters !== undefined) {
-      for (let i = 0; i < filters.length; i++) {
-        const rest = filters[i]?.end()
-        if (rest !== undefined) this.#pass(filterFrom(filters, i + 1, rest))
-      }
+    try {
+      this.#flushFilters()
+    } catch (error) {
+      this.fail(error)
+      throw error
     }
     this.#ended = true
     this.#exchange.client.end()
   }
 
+  #flushFilters(): void {
+    const filters = this.#filters
+    if (filters === undefined) return
+    for (let i = 0; i < filters.length; i++) {
+      const rest = filters[i]?.end()
+      if (rest !== undefined) this.#pass(filterFrom(filters, i + 1, rest))
+    }
+    this.#filters = undefined
+  }
+
   /** Sends a plugin's reply through the response phases. */
   reply(reply: Reply): void {
     const exchange = this.#exchange
-    // Before anything is sent: the exchange may settle as soon as its last byte is.
-    if (reply.kind === 'refusal') this.#send(reply, `rejected_${reply.code}`)
-    else this.#send(reply, exchange.outcome)
+    try {
+      // Before anything is sent: the exchange may settle as soon as its last byte is.
+      if (reply.kind === 'refusal') this.#send(reply, `rejected_${reply.code}`)
+      else this.#send(reply, exchange.outcome)
+    } catch (error) {
+      this.fail(error)
+    }
   }
 
   #send(reply: Reply, outcome: Outcome): void {
@@ -94,9 +142,12 @@ export class ExchangeResponse implements ResponseSink {
     exchange.outcome = outcome
     if (reply.kind === 'answer' && reply.source === 'service') exchange.source = 'service'
     const { head, body } = renderReply(exchange, reply)
-    this.head(head)
-    if (body.length > 0) this.write(body)
-    this.end()
+    this.#commit(head)
+    const filters = this.#filters
+    if (body.length > 0) this.#pass(filters === undefined ? body : filterFrom(filters, 0, body))
+    this.#flushFilters()
+    this.#ended = true
+    exchange.client.end()
   }
 
   /**
@@ -115,10 +166,11 @@ export class ExchangeResponse implements ResponseSink {
       this.#breakOff(error)
       return
     }
+    exchange.source = 'kong'
     try {
       this.#send(errorReply(exchange, error), upstreamOutcome ?? `rejected_${error.code}`)
     } catch (failure) {
-      observer.failed(exchange, failure)
+      if (failure !== thrown) observer.failed(exchange, failure)
       this.#replyPastPlugins()
     }
   }
@@ -138,10 +190,10 @@ export class ExchangeResponse implements ResponseSink {
     }
     const { status, message } = CATALOGUE.internal
     const { head, body } = renderReply(exchange, refuse(status, 'internal', message))
-    this.#headed = true
+    exchange.outcome = 'rejected_internal'
+    this.abandon()
     this.#ended = true
-    exchange.status = status
-    exchange.client.head(head)
+    this.#sendHead(head)
     exchange.client.write(body)
     exchange.client.end()
   }
@@ -150,7 +202,15 @@ export class ExchangeResponse implements ResponseSink {
   abandon(): void {
     const filters = this.#filters
     this.#filters = undefined
-    for (const filter of filters ?? []) filter.abandon?.()
+    if (filters === undefined) return
+    for (const filter of filters) {
+      try {
+        filter.abandon?.()
+      } catch (error) {
+        // The others hold memory as well, and the exchange has yet to settle.
+        this.#exchange.snapshot.context.observer.failed(this.#exchange, error)
+      }
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Outcome } from '@pratu/plugin-kit'
 import type { LiveExchange } from './exchange.ts'
 import { runLog } from './phases.ts'
 
@@ -16,17 +17,21 @@ export function settle(exchange: LiveExchange): void {
   exchange.snapshot.unpin()
 }
 
+/** How a body ends that will not arrive: what the listener and the reader of a body refuse. */
+const BODY_REFUSED: ReadonlySet<Outcome> = new Set<Outcome>([
+  'rejected_request_timeout',
+  'rejected_body_too_large',
+  'rejected_invalid_framing',
+  'rejected_bad_request',
+  'rejected_headers_too_large',
+  'rejected_overloaded',
+  'client_cancelled',
+])
+
 /**
  * Request counts are taken from headers alone; a request whose body never completed was no request, and everything is
  * given back (faults.md §0).
  */
-function neverCompleted(exchange: LiveExchange): boolean {
-  switch (exchange.outcome) {
-    case 'rejected_request_timeout':
-    case 'rejected_body_too_large':
-    case 'client_cancelled':
-      return !exchange.request.body.completed
-    default:
-      return false
-  }
+function neverCompleted({ outcome, request }: LiveExchange): boolean {
+  return outcome !== 'ok' && BODY_REFUSED.has(outcome) && !request.body.completed
 }

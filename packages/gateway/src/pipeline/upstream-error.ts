@@ -9,6 +9,11 @@ export class UpstreamError extends GatewayError {
   constructor(failure: UpstreamFailure) {
     const { code, cause, requestSent, responseBytes } = failure
     super(code, { requestSent, responseBytes }, { cause })
-    this.outcome = code.endsWith('timeout') ? 'upstream_timeout' : 'upstream_error'
+    this.outcome = outcomeOf(code)
   }
+}
+
+function outcomeOf(code: UpstreamFailure['code']): Outcome {
+  if (code === 'upstream_truncated') return 'truncated'
+  return code.endsWith('timeout') ? 'upstream_timeout' : 'upstream_error'
 }
