@@ -7,6 +7,8 @@ export interface Dialect {
   readonly format: AiFormat
   /** The shape in which this format's client libraries read errors. */
   readonly errorShape: Exclude<ErrorShape, 'kong' | 'kong+openai'>
+  /** Whether a JSON array is a stream of answers, which must not be held back. */
+  readonly arrayIsStream?: boolean
   /** Usage of a complete, unstreamed answer. */
   usageOf(answer: Buffer): UsageReading
   /** Bytes of generated text in a complete answer, for estimates. */

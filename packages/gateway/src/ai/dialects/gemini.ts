@@ -25,6 +25,8 @@ function readUsage(wire: unknown): UsageReading {
 export const gemini: Dialect = {
   format: 'gemini',
   errorShape: 'gemini',
+  // `:streamGenerateContent` without `alt=sse` (llm-apis.md §1.5).
+  arrayIsStream: true,
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new GeminiStream(),

@@ -5,11 +5,12 @@ import {
   type ResponseSink,
 } from '@pratu/plugin-kit'
 import { GatewayError, toGatewayError } from '../../errors/index.ts'
-import type { MemoryBudget } from '../../http/index.ts'
+import { ByteCollector, type MemoryBudget } from '../../http/index.ts'
 import type { PinnedExchange } from '../../pipeline/index.ts'
 import type { Dialect, StreamReader } from '../dialects/index.ts'
 import { EventScanner } from '../stream/index.ts'
 import { estimateUsage, NO_USAGE, type Usage, type UsageReading } from '../usage/index.ts'
+import { AnswerTail } from './answer-tail.ts'
 import { readModel } from './request-model.ts'
 
 /** What one exchange used, as far as it is known at its end. */
@@ -32,13 +33,26 @@ export interface MeterOptions {
   readonly holdBytes: number
 }
 
-/**
- * Watches one answer pass. `events`: a stream whose end must be its terminal event; `whole`: a JSON answer, held until
- * complete; `passing`: bytes we cannot or need not read, of which the tail is kept for the usage figures.
- */
-type Mode = 'events' | 'whole' | 'passing'
+/** A stream whose end must be its terminal event. */
+interface EventWatch {
+  readonly kind: 'events'
+  readonly scanner: EventScanner
+  readonly reader: StreamReader
+}
 
-const TAIL_BYTES = 16 * 1024
+/** A JSON answer, held until it is complete. */
+interface WholeWatch {
+  readonly kind: 'whole'
+  readonly held: ByteCollector
+}
+
+/** Bytes that we cannot or need not read, of which the end is kept for the usage figures. */
+interface PassingWatch {
+  readonly kind: 'passing'
+  readonly tail: AnswerTail
+}
+
+const OPEN_BRACKET = 0x5b
 const EMPTY = Buffer.alloc(0)
 
 /** Reads and changes nothing, but for this: a stream that did not really end is never ended cleanly (F22, F23). */
@@ -47,17 +61,12 @@ export class MeteredSink implements ResponseSink {
   readonly #dialect: Dialect
   readonly #out: ResponseSink
   readonly #options: MeterOptions
-  #mode: Mode = 'passing'
+  #watch: EventWatch | WholeWatch | PassingWatch | undefined
   #head: ResponseHead | undefined
   #headSent = false
-  #held: Buffer[] = []
-  #heldBytes = 0
-  #tail: Buffer = EMPTY
-  #scanner: EventScanner | undefined
-  #reader: StreamReader | undefined
+  #streamed = false
   #firstTokenMs: number | undefined
   #closed = false
-  #recorded = false
 
   constructor(
     exchange: PinnedExchange,
@@ -73,99 +82,86 @@ export class MeteredSink implements ResponseSink {
   }
 
   head(head: ResponseHead): void {
+    if (this.#closed) return
     this.#head = head
-    this.#mode = this.#modeOf(head)
-    if (this.#mode === 'events') {
-      this.#openStream(head)
-      this.#sendHead()
-    } else if (this.#mode === 'passing') {
-      this.#sendHead()
-    }
+    const watch = this.#open(head)
+    this.#watch = watch
+    if (watch.kind !== 'whole') this.#sendHead()
   }
 
-  #modeOf({ status, headers }: ResponseHead): Mode {
-    const { method } = this.#exchange.request
+  #open({ status, headers }: ResponseHead): EventWatch | WholeWatch | PassingWatch {
+    const type = headers.get('content-type')?.toLowerCase() ?? ''
+    this.#streamed = type.startsWith('text/event-stream')
     const encoding = headers.get('content-encoding')
-    if (method === 'HEAD' || status === 204 || status === 304) return 'passing'
-    if (encoding !== undefined && encoding !== 'identity') return 'passing'
-    const type = headers.get('content-type') ?? ''
-    if (type.startsWith('text/event-stream')) return 'events'
-    if (!type.startsWith('application/json')) return 'passing'
-    return Number(headers.get('content-length') ?? 0) > this.#options.holdBytes
-      ? 'passing'
-      : 'whole'
+    const readable = encoding === undefined || encoding === 'identity'
+    if (this.#exchange.request.method === 'HEAD' || status === 204 || status === 304 || !readable) {
+      return { kind: 'passing', tail: new AnswerTail(readable) }
+    }
+    if (this.#streamed) {
+      // An error event may have to be added.
+      headers.delete('content-length')
+      return this.#openStream()
+    }
+    const length = headers.get('content-length')
+    const declaredBytes = length === undefined ? undefined : Number(length)
+    if (!type.startsWith('application/json') || (declaredBytes ?? 0) > this.#options.holdBytes) {
+      return { kind: 'passing', tail: new AnswerTail(true) }
+    }
+    return { kind: 'whole', held: new ByteCollector(this.#options.budget, declaredBytes) }
   }
 
-  #openStream(head: ResponseHead): void {
-    // An error event may have to be added.
-    head.headers.delete('content-length')
+  #openStream(): EventWatch {
     const reader = this.#dialect.openStream()
-    this.#reader = reader
-    this.#scanner = new EventScanner((data) => {
+    const onEvent = (data: Buffer): void => {
       const before = reader.contentEvents
       reader.read(data)
       if (before === 0 && reader.contentEvents > 0) {
         this.#firstTokenMs = this.#exchange.record.requestLatencyMs
       }
-    })
+    }
+    return { kind: 'events', reader, scanner: new EventScanner(onEvent, this.#options.budget) }
   }
 
+  /** A head that a plugin's phase refuses is not sent: what follows must know. */
   #sendHead(): void {
     if (this.#headSent || this.#head === undefined) return
-    this.#headSent = true
     this.#out.head(this.#head)
+    this.#headSent = true
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.#closed) return true
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    switch (this.#mode) {
+    const watch = this.#watch
+    if (this.#closed || watch === undefined) return true
+    switch (watch.kind) {
       case 'events': {
-        const whole = this.#scanner?.push(bytes) ?? bytes
+        const whole = watch.scanner.push(bufferOf(chunk))
         return whole.length === 0 || this.#out.write(whole)
       }
       case 'whole':
-        return this.#hold(bytes)
+        return this.#hold(watch.held, chunk)
       case 'passing':
-        this.#keepTail(bytes)
+        watch.tail.add(bufferOf(chunk))
         return this.#out.write(chunk)
     }
   }
 
-  #hold(bytes: Buffer): boolean {
-    const fits =
-      this.#heldBytes + bytes.length <= this.#options.holdBytes &&
-      this.#options.budget.take(bytes.length)
-    if (fits) {
-      this.#held.push(bytes)
-      this.#heldBytes += bytes.length
-      return true
-    }
-    // Too large to hold back: from here on it is passed through, and a break shows as a broken message.
-    this.#mode = 'passing'
-    const held = this.#takeHeld()
+  #hold(held: ByteCollector, chunk: Uint8Array): boolean {
+    const isStream =
+      held.length === 0 && this.#dialect.arrayIsStream === true && chunk[0] === OPEN_BRACKET
+    const fits = !isStream && held.length + chunk.length <= this.#options.holdBytes
+    if (fits && held.add(chunk)) return true
+    // Not to be held back: from here on it is passed through, and a break shows as a broken message.
+    const before = held.view()
+    held.release()
+    const tail = new AnswerTail(true)
+    this.#watch = { kind: 'passing', tail }
     this.#sendHead()
-    for (const part of held) {
-      this.#keepTail(part)
-      this.#out.write(part)
+    if (before.length > 0) {
+      tail.add(bufferOf(before))
+      this.#out.write(before)
     }
-    this.#keepTail(bytes)
-    return this.#out.write(bytes)
-  }
-
-  #takeHeld(): Buffer[] {
-    const held = this.#held
-    this.#options.budget.give(this.#heldBytes)
-    this.#held = []
-    this.#heldBytes = 0
-    return held
-  }
-
-  #keepTail(bytes: Buffer): void {
-    this.#tail =
-      bytes.length >= TAIL_BYTES
-        ? bytes.subarray(bytes.length - TAIL_BYTES)
-        : Buffer.concat([this.#tail.subarray(-(TAIL_BYTES - bytes.length)), bytes])
+    tail.add(bufferOf(chunk))
+    return this.#out.write(chunk)
   }
 
   onDrain(resume: () => void): void {
@@ -173,61 +169,86 @@ export class MeteredSink implements ResponseSink {
   }
 
   end(): void {
-    if (this.#closed) return
-    const rest = this.#scanner?.finish()
-    if (this.#mode === 'events' && !this.#streamEnded()) {
+    const watch = this.#watch
+    if (this.#closed || watch === undefined) return
+    if (watch.kind === 'events') this.#endStream(watch)
+    else if (watch.kind === 'whole') this.#endWhole(watch.held)
+    else {
+      this.#close(watch.tail.bytes)
+      this.#out.end()
+    }
+  }
+
+  #endStream({ scanner, reader }: EventWatch): void {
+    const rest = scanner.finish()
+    if (reader.state === 'open' && (this.#head?.status ?? 0) < 400) {
       this.#breakStream(new GatewayError('upstream_truncated'))
       return
     }
-    this.#closed = true
-    if (rest !== undefined && rest.length > 0) this.#out.write(rest)
-    if (this.#mode === 'whole') this.#endWhole()
-    else this.#recordOnce(this.#tail)
+    // The provider told the client of its own failure.
+    if (reader.state === 'failed' && this.#exchange.outcome === 'ok')
+      this.#exchange.outcome = 'upstream_error'
+    this.#close(EMPTY)
+    if (rest.length > 0) this.#out.write(rest)
     this.#out.end()
   }
 
-  #streamEnded(): boolean {
-    const { status } = this.#head ?? { status: 0 }
-    return this.#reader?.state !== 'open' || status >= 400
-  }
-
-  #endWhole(): void {
-    const held = this.#takeHeld()
-    const body = held.length === 1 ? (held[0] ?? EMPTY) : Buffer.concat(held)
-    this.#recordOnce(body)
+  #endWhole(held: ByteCollector): void {
+    const body = held.view()
+    this.#close(bufferOf(body))
     this.#sendHead()
     if (body.length > 0) this.#out.write(body)
+    this.#out.end()
   }
 
   fail(error: Error): void {
     if (this.#closed) return
-    if (this.#mode === 'events' && this.#headSent) {
+    if (this.#watch?.kind === 'events' && this.#headSent) {
       this.#breakStream(error)
       return
     }
-    this.#closed = true
-    this.#takeHeld()
-    this.#recordOnce(this.#tail)
+    this.#close(this.#unsent())
     this.#out.fail(error)
   }
 
   /** The client is told in its own format, then the message is left visibly incomplete. */
   #breakStream(error: Error): void {
-    this.#closed = true
-    if (this.#reader?.state === 'open' && this.#scanner?.overflowed !== true) {
+    const watch = this.#watch
+    this.#close(EMPTY)
+    // Between two events only: inside of one the words would be lost.
+    if (watch?.kind === 'events' && watch.reader.state === 'open' && !watch.scanner.overflowed) {
       const { status, code, message } = toGatewayError(error)
       this.#out.write(Buffer.from(this.#dialect.errorEvent({ status, code, message })))
     }
-    this.#recordOnce(EMPTY)
     this.#out.fail(error)
   }
 
   /** The client has gone: what it got is what was used. */
   #abandon(): void {
-    if (this.#closed) return
+    if (!this.#closed) this.#close(this.#unsent())
+  }
+
+  /** What the provider sent of an answer that will not be passed on: it worked for it. */
+  #unsent(): Buffer {
+    const watch = this.#watch
+    if (watch?.kind === 'whole') return bufferOf(watch.held.view())
+    return watch?.kind === 'passing' ? watch.tail.bytes : EMPTY
+  }
+
+  /** Exactly once: leaves the figures for the log phase, and gives back what was held. */
+  #close(answer: Buffer): void {
     this.#closed = true
-    this.#takeHeld()
-    this.#recordOnce(EMPTY)
+    const watch = this.#watch
+    if (watch?.kind === 'whole') watch.held.release()
+    else if (watch?.kind === 'events') watch.scanner.release()
+    const reading = this.#reading(answer)
+    this.#exchange.setNote(METERED, {
+      model: this.#model(),
+      streamed: this.#streamed,
+      usage: typeof reading === 'object' ? reading : this.#estimate(answer),
+      anomaly: reading === 'anomaly',
+      timeToFirstTokenMs: this.#firstTokenMs,
+    })
   }
 
   #model(): string | undefined {
@@ -236,40 +257,39 @@ export class MeteredSink implements ResponseSink {
     const bytes =
       body.completed && body.replayable ? body.bytes(Number.MAX_SAFE_INTEGER) : undefined
     if (bytes === undefined || bytes instanceof Promise) return undefined
-    return readModel(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  }
-
-  #recordOnce(answer: Buffer): void {
-    if (this.#recorded) return
-    this.#recorded = true
-    const reading = this.#reading(answer)
-    const metered: MeteredUsage = {
-      model: this.#model(),
-      streamed: this.#mode === 'events',
-      usage: typeof reading === 'object' ? reading : this.#estimate(answer),
-      anomaly: reading === 'anomaly',
-      timeToFirstTokenMs: this.#firstTokenMs,
-    }
-    this.#exchange.setNote(METERED, metered)
+    return readModel(bufferOf(bytes))
   }
 
   #reading(answer: Buffer): UsageReading {
-    if (this.#failedAtProvider()) return NO_USAGE
-    return this.#reader === undefined ? this.#dialect.usageOf(answer) : this.#reader.usage
+    if (this.#usedNothing()) return NO_USAGE
+    const watch = this.#watch
+    if (watch?.kind === 'events') return watch.reader.usage
+    return watch?.kind === 'passing' && !watch.tail.readable
+      ? undefined
+      : this.#dialect.usageOf(answer)
   }
 
-  /** A provider that refused did not work: nothing to count. */
-  #failedAtProvider(): boolean {
-    return this.#exchange.record.upstreamStatus === undefined
-      ? !this.#exchange.cancelled
-      : this.#exchange.record.upstreamStatus >= 400
+  /** A provider that refused, failed before its answer, or was never asked did not work: nothing to count. */
+  #usedNothing(): boolean {
+    const { upstreamStatus, proxyLatencyMs } = this.#exchange.record
+    if (upstreamStatus !== undefined) return upstreamStatus >= 400
+    return !this.#exchange.cancelled || proxyLatencyMs < 0
   }
 
   #estimate(answer: Buffer): Usage {
     const promptBytes = this.#exchange.request.body.receivedBytes
-    const reader = this.#reader
-    return reader === undefined
-      ? estimateUsage(promptBytes, this.#dialect.contentBytesOf(answer), 0)
-      : estimateUsage(promptBytes, reader.contentBytes, reader.contentEvents)
+    const watch = this.#watch
+    if (watch?.kind === 'events') {
+      return estimateUsage(promptBytes, watch.reader.contentBytes, watch.reader.contentEvents)
+    }
+    const contentBytes =
+      watch?.kind === 'passing' && !watch.tail.readable
+        ? watch.tail.totalBytes
+        : this.#dialect.contentBytesOf(answer)
+    return estimateUsage(promptBytes, contentBytes, 0)
   }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

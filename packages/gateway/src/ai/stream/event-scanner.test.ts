@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { MemoryBudget } from '../../http/index.ts'
 import { EventScanner } from './event-scanner.ts'
+
+const MIB = 1024 * 1024
+
+const budget = (): MemoryBudget => new MemoryBudget(64 * MIB)
 
 function scan(chunks: readonly Buffer[]): { events: string[]; passed: string; rest: string } {
   const events: string[] = []
-  const scanner = new EventScanner((data) => events.push(data.toString('utf8')))
+  const scanner = new EventScanner((data) => events.push(data.toString('utf8')), budget())
   const passed = Buffer.concat(chunks.map((chunk) => Buffer.from(scanner.push(chunk))))
   return { events, passed: passed.toString('utf8'), rest: scanner.finish().toString('utf8') }
 }
@@ -32,7 +37,7 @@ test('F29 a byte order mark before the first event is no part of it', () => {
 })
 
 test('bytes of an unfinished event are held back until it is whole', () => {
-  const scanner = new EventScanner(() => {})
+  const scanner = new EventScanner(() => {}, budget())
   expect(scanner.push(Buffer.from('data: a\n\ndata: b')).toString()).toBe('data: a\n\n')
   expect(scanner.push(Buffer.from('\n')).toString()).toBe('')
   expect(scanner.push(Buffer.from('\n')).toString()).toBe('data: b\n\n')
@@ -44,13 +49,53 @@ test('an event without its blank line is read when the stream ends', () => {
   expect(rest).toBe('data: [DONE]\n')
 })
 
-test('F29 an event of many megabytes is passed on unread instead of being kept', () => {
-  const scanner = new EventScanner(() => {})
-  const passed = scanner.push(
-    Buffer.concat([Buffer.from('data: '), Buffer.alloc(2 * 1024 * 1024, 120)]),
+test('F29 an event above 4 MiB passes unread instead of being kept, and the events behind it are read', () => {
+  const memory = budget()
+  const events: string[] = []
+  const scanner = new EventScanner((data) => events.push(data.toString()), memory)
+  const huge = Buffer.alloc(5 * MIB, 'x')
+  // The boundary is split, and a line inside of the event looks like another one.
+  const parts = ['data: ', huge, '\ndata: [DONE]\n', '\ndata: after', '\n\ndata: [DONE]\n\n'].map(
+    (part) => Buffer.from(part),
   )
-  expect(passed.length).toBe(2 * 1024 * 1024 + 6)
-  expect(scanner.overflowed).toBe(true)
+  const passed: Buffer[] = []
+  for (const part of parts) {
+    passed.push(scanner.push(part))
+    expect(memory.used).toBeLessThan(64)
+  }
+  expect(Buffer.concat(passed).equals(Buffer.concat(parts))).toBe(true)
+  expect(events).toEqual(['after', '[DONE]'])
+  expect(scanner.overflowed).toBe(false)
+})
+
+test('F29 what is held back is charged, given back with the event, and never more than the budget has', () => {
+  const memory = new MemoryBudget(64 * 1024)
+  const events: number[] = []
+  const scanner = new EventScanner((data) => events.push(data.length), memory)
+  scanner.push(Buffer.from('data: '))
+  scanner.push(Buffer.alloc(10_000, 'x'))
+  expect(memory.used).toBeGreaterThan(10_000)
+  scanner.push(Buffer.from('\n\n'))
+  expect([events, memory.used]).toEqual([[10_000], 0])
+
+  scanner.push(Buffer.from('data: '))
+  let passed = 0
+  for (let i = 0; i < 100; i++) passed += scanner.push(Buffer.alloc(1000, 'x')).length
+  expect(passed).toBeGreaterThan(99_000)
+  expect([scanner.overflowed, memory.used]).toEqual([true, 0])
+  scanner.push(Buffer.from('\n\ndata: ab\n\nda'))
+  expect([events, memory.used]).toEqual([[10_000, 2], 2])
+  scanner.release()
+  expect(memory.used).toBe(0)
+})
+
+test('F29 an event that arrives byte by byte costs time in proportion to its length', () => {
+  const scanner = new EventScanner(() => {}, budget())
+  const started = performance.now()
+  for (let i = 0; i < 500_000; i++) scanner.push(Buffer.from('x'))
+  expect(scanner.push(Buffer.from('\n\n')).length).toBe(500_002)
+  // Copying everything for each byte would take a minute.
+  expect(performance.now() - started).toBeLessThan(5_000)
 })
 
 const line = fc.constantFrom(

@@ -1,3 +1,5 @@
+import { ByteCollector, type MemoryBudget } from '../../http/index.ts'
+
 const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
@@ -6,25 +8,32 @@ const DATA = Buffer.from('data')
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 const EMPTY = Buffer.alloc(0)
 
-/** Above this an unfinished event is passed on unread: the meter must not hold a stream in memory. */
-const MAX_HELD_BYTES = 1024 * 1024
+/** Above this an unfinished event is passed on unread: the meter must not hold a stream in memory (F29). */
+const MAX_HELD_BYTES = 4 * 1024 * 1024
+
+/** The end of an event may begin in the last three bytes: CR LF CR LF. */
+const LONGEST_PARTIAL_END = 3
 
 /**
  * Finds the events of a `text/event-stream` as its bytes pass (HTML Living Standard §9.2). Answers which bytes are whole
  * events, so that a stream that breaks can be ended between two events, and hands each event's data to a reader.
- * Lines may end in LF, CR LF or CR; chunks may split anywhere.
+ * Lines may end in LF, CR LF or CR; chunks may split anywhere. What is held back is charged to the process's budget.
  */
 export class EventScanner {
   readonly #onEvent: (data: Buffer) => void
-  #held: Buffer = EMPTY
-  /** How far `#held` was already searched for an event's end. */
+  readonly #held: ByteCollector
+  /** Of an event that passes unread: the last bytes, in which its end may begin. */
+  #tail: Buffer = EMPTY
+  #heldHasCr = false
+  /** How far what is held was already searched for an event's end. */
   #searched = 0
   #started = false
   #overflowed = false
 
   /** @param onEvent receives each event's `data` lines, joined by LF; comments and nameless events never. */
-  constructor(onEvent: (data: Buffer) => void) {
+  constructor(onEvent: (data: Buffer) => void, budget: MemoryBudget) {
     this.#onEvent = onEvent
+    this.#held = new ByteCollector(budget, undefined)
   }
 
   /** Whether an event was too large to be held, so that what passed last is no event boundary. */
@@ -34,30 +43,51 @@ export class EventScanner {
 
   /** @returns the bytes that may go on: everything up to the last event boundary; empty when there is none yet. */
   push(chunk: Buffer): Buffer {
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
-    let start = 0
-    let from = this.#held.length === 0 ? 0 : this.#searched
+    const held = this.#held
+    if (this.#overflowed) {
+      const bytes = Buffer.concat([this.#tail, chunk])
+      return this.#advance(bytes, 0, bytes.includes(CR))
+    }
+    if (held.length === 0) return this.#advance(chunk, 0, chunk.includes(CR))
+    const hasCr = this.#heldHasCr || chunk.includes(CR)
+    if (held.add(chunk)) return this.#advance(bufferOf(held.view()), this.#searched, hasCr)
+    const bytes = Buffer.concat([held.view(), chunk])
+    this.#overflowed = true
+    return this.#advance(bytes, this.#searched, hasCr)
+  }
+
+  /** Reads the whole events of `bytes`, which is all that has not passed, and holds what follows them. */
+  #advance(bytes: Buffer, searchFrom: number, hasCr: boolean): Buffer {
     // Searching for a CR that is not there would read the whole rest again for every event.
-    const findEnd = bytes.includes(CR) ? eventEnd : eventEndByLineFeeds
-    for (;;) {
-      const end = findEnd(bytes, from)
-      if (end < 0) break
-      this.#read(bytes.subarray(start, end))
+    const findEnd = hasCr ? eventEnd : eventEndByLineFeeds
+    let start = 0
+    let end = findEnd(bytes, searchFrom)
+    while (end >= 0) {
+      // Of an event that passed in part, only the end is known.
+      if (this.#overflowed) this.#overflowed = false
+      else this.#read(bytes.subarray(start, end))
       start = end
-      from = end
+      end = findEnd(bytes, start)
     }
-    const rest = bytes.subarray(start)
-    if (rest.length > MAX_HELD_BYTES) {
-      this.#overflowed = true
-      this.#held = EMPTY
-      this.#searched = 0
-      return bytes
-    }
-    if (start > 0) this.#overflowed = false
-    this.#held = rest
-    // The end of an event may begin in the last three bytes: CR LF CR LF.
-    this.#searched = Math.max(0, rest.length - 3)
-    return start === bytes.length ? bytes : bytes.subarray(0, start)
+    const restBytes = bytes.length - start
+    if (this.#overflowed || restBytes > MAX_HELD_BYTES) return this.#overflow(bytes)
+    this.#heldHasCr = hasCr
+    this.#searched = Math.max(0, restBytes - LONGEST_PARTIAL_END)
+    if (start === 0 && this.#held.length === bytes.length) return EMPTY
+    this.#held.release()
+    if (restBytes === 0) return bytes
+    if (!this.#held.add(bytes.subarray(start))) return this.#overflow(bytes)
+    return bytes.subarray(0, start)
+  }
+
+  /** Passes an unfinished event on, but for the bytes in which its end may begin. */
+  #overflow(bytes: Buffer): Buffer {
+    this.#overflowed = true
+    this.#held.release()
+    const passed = Math.max(0, bytes.length - LONGEST_PARTIAL_END)
+    // A few bytes must not keep a large buffer alive.
+    this.#tail = Buffer.from(bytes.subarray(passed))
+    return bytes.subarray(0, passed)
   }
 
   /**
@@ -67,11 +97,16 @@ export class EventScanner {
    * @returns the bytes left.
    */
   finish(): Buffer {
-    const rest = this.#held
-    this.#held = EMPTY
-    this.#searched = 0
+    if (this.#overflowed) return this.#tail
+    const rest = bufferOf(this.#held.view())
+    this.#held.release()
     if (rest.length > 0) this.#read(rest)
     return rest
+  }
+
+  /** Forgets what is held. */
+  release(): void {
+    this.#held.release()
   }
 
   #read(event: Buffer): void {
@@ -138,4 +173,8 @@ function dataOf(line: Buffer): Buffer | undefined {
 
 function joinLines(lines: readonly Buffer[]): Buffer {
   return Buffer.concat(lines.flatMap((line, i) => (i === 0 ? [line] : [Buffer.of(LF), line])))
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
