@@ -1,4 +1,5 @@
 import type { ErrorShape } from '@pratu/plugin-kit'
+import type { ErrorCode } from './catalogue.ts'
 
 export interface RenderRequest {
   readonly shape: ErrorShape
@@ -9,6 +10,11 @@ export interface RenderRequest {
   readonly requestId: string
   /** The client's `Accept`, which decides the type of Kong-shaped errors (kong.md §2.8). */
   readonly accept: string | undefined
+  /**
+   * Under `compatibility: kong` only. Errors that nginx raises in Kong take their type from the request's own
+   * `Content-Type` when there is no `Accept`, and without either they are plain text (kong.md §2.8, mechanism B).
+   */
+  readonly asNginx?: { readonly contentType: string | undefined } | undefined
 }
 
 export interface RenderedError {
@@ -26,14 +32,40 @@ const KONG_TYPES: ReadonlyMap<string, KongType> = new Map([
   ['text/*', 'plain'],
   ['text/html', 'html'],
   ['application/xml', 'xml'],
-  ['text/xml', 'xml'],
 ])
 
-/** Kong's negotiation (kong.md §2.8, mechanism A): the highest `q` wins, the unknown is JSON. */
-function negotiate(accept: string | undefined): KongType {
-  if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'json'
+/**
+ * The codes that stand for errors which nginx raises in Kong: malformed requests, limits of the listener, and an upstream
+ * that fails. All others are Kong's own or ours.
+ */
+const RAISED_BY_NGINX: ReadonlySet<string> = new Set<ErrorCode>([
+  'bad_request',
+  'invalid_host',
+  'invalid_target',
+  'invalid_header',
+  'invalid_framing',
+  'method_not_allowed',
+  'request_timeout',
+  'body_too_large',
+  'uri_too_long',
+  'expectation_failed',
+  'headers_too_large',
+  'http_version_not_supported',
+  'transfer_coding_not_supported',
+  'upstream_unreachable',
+  'upstream_tls_error',
+  'upstream_protocol_error',
+  'upstream_reset',
+  'upstream_truncated',
+  'upstream_connect_timeout',
+  'upstream_timeout',
+])
+
+/** The highest `q` wins, the first of equals; the unknown is JSON (kong.md §2.8). */
+function negotiate(accept: string): KongType {
+  if (accept === '*/*' || accept === 'application/json') return 'json'
   let best: KongType = 'json'
-  let bestQuality = -1
+  let bestQuality = 0
   for (const part of accept.split(',')) {
     const [type = '', ...parameters] = part.split(';').map((text) => text.trim())
     const q = parameters.find((text) => text.startsWith('q='))
@@ -43,6 +75,12 @@ function negotiate(accept: string | undefined): KongType {
     best = KONG_TYPES.get(type.toLowerCase()) ?? 'json'
   }
   return best
+}
+
+function kongType({ accept, asNginx, code }: RenderRequest): KongType {
+  if (accept !== undefined) return negotiate(accept)
+  if (asNginx === undefined || !RAISED_BY_NGINX.has(code)) return 'json'
+  return asNginx.contentType === undefined ? 'plain' : negotiate(asNginx.contentType)
 }
 
 function kongBody(type: KongType, message: string, requestId: string): RenderedError {
@@ -131,7 +169,7 @@ function googleStatus(status: number): string {
 /** The body of an error answer, in the shape that the client's own library reads. */
 export function renderError(request: RenderRequest): RenderedError {
   const { shape, status, code, message, requestId } = request
-  if (shape === 'kong') return kongBody(negotiate(request.accept), message, requestId)
+  if (shape === 'kong') return kongBody(kongType(request), message, requestId)
   const json = 'application/json; charset=utf-8'
   const openai = { message, type: openaiType(status), code, param: null }
   switch (shape) {
