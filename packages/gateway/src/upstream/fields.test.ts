@@ -4,7 +4,6 @@ import { toRequestFields } from './request-fields.ts'
 import { toResponseFields } from './response-fields.ts'
 
 const OURS = [
-  'te',
   'host',
   'expect',
   'trailer',

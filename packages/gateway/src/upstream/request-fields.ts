@@ -2,7 +2,6 @@ import { lowerCaseName } from '../http/index.ts'
 
 /** Fields that belong to one connection or to framing: written by this room, whatever the caller left in. */
 const OURS: ReadonlySet<string> = new Set([
-  'te',
   'host',
   'expect',
   'trailer',
