@@ -39,6 +39,7 @@ export function showLimit(period: Period, limit: number): ShownLimit {
  *
  * @param meters state of each limit, in order.
  * @param nowMs epoch milliseconds.
+ * @param exact whether a refusal also says `retry-after-ms`, which libraries of AI providers obey first.
  */
 export function setRateLimitHeaders(
   headers: HeaderFields,
@@ -46,6 +47,7 @@ export function setRateLimitHeaders(
   meters: readonly Remaining[],
   refused: boolean,
   nowMs: number,
+  exact: boolean,
 ): void {
   let tightest: ShownLimit | undefined
   let least = Number.POSITIVE_INFINITY
@@ -68,7 +70,9 @@ export function setRateLimitHeaders(
   headers.set('RateLimit-Limit', String(tightest.limit))
   headers.set('RateLimit-Remaining', String(least))
   headers.set('RateLimit-Reset', reset)
-  if (refused) headers.set('Retry-After', reset)
+  if (!refused) return
+  headers.set('Retry-After', reset)
+  if (exact) headers.set('retry-after-ms', String(Math.max(1, Math.ceil(resetMs))))
 }
 
 /** Whole seconds, at least 1, with Kong's lengths: in the last days of a long month it is 1 although more is left. */

@@ -73,6 +73,17 @@ describe('kong.md §3.3 response headers', () => {
     })
   })
 
+  test('on AI traffic a refusal also says when to come back in the unit that client libraries obey first', async () => {
+    const limited = start({ minute: 1 }, { startMs: NOON + 20_500 })
+    const ask = { errorShape: 'kong+openai' } as const
+    expect((await limited.request(ask)).headers.get('retry-after-ms')).toBeUndefined()
+    const refused = await limited.request(ask)
+    expect(refused.headers.get('retry-after')).toBe('40')
+    expect(refused.headers.get('retry-after-ms')).toBe('39500')
+    const plain = await limited.request({ errorShape: 'kong' })
+    expect([plain.status, plain.headers.get('retry-after-ms')]).toEqual([429, undefined])
+  })
+
   test('of periods with equally little left the longest is told', async () => {
     const headers = limitHeaders(await start({ second: 3, minute: 3, hour: 9 }).request())
     expect(headers).toMatchObject({

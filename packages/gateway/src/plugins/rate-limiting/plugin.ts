@@ -88,7 +88,9 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
         if (config.hideClientHeaders) return
         const verdict = exchange.note(VERDICT)
         if (verdict === undefined) return
-        setRateLimitHeaders(head.headers, limits, verdict.meters, verdict.refused, clock.now())
+        const { meters: states, refused } = verdict
+        const isAi = exchange.errorShape !== 'kong'
+        setRateLimitHeaders(head.headers, limits, states, refused, clock.now(), isAi)
       },
     }
   },
