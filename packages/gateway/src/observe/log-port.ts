@@ -15,12 +15,16 @@ export interface LogBatch {
 
 interface LogReceipt {
   readonly kind: 'log-receipt'
+  /** Several logs may share a port; each counts its own bytes under way. */
+  readonly log: string
   readonly bytes: number
 }
 
 export interface PortSinkOptions {
   /** Which of the main thread's sinks. */
   readonly log: string
+  /** Whether a person at a terminal reads what the main thread writes there. */
+  readonly terminal?: boolean
   readonly maxBytes?: number
   readonly gatherMs?: number
   readonly onDropped?: (lines: number) => void
@@ -53,7 +57,7 @@ export function createPortLogSink(port: MessagePort, options: PortSinkOptions): 
     bytes = 0
   }
   const onMessage = (message: unknown): void => {
-    if (!isReceipt(message)) return
+    if (!isReceipt(message) || message.log !== options.log) return
     sentBytes = Math.max(0, sentBytes - message.bytes)
     if (sentBytes > 0) return
     for (const resolve of waiting.splice(0)) resolve()
@@ -62,7 +66,7 @@ export function createPortLogSink(port: MessagePort, options: PortSinkOptions): 
   port.unref()
 
   return {
-    terminal: false,
+    terminal: options.terminal ?? false,
     write(added, count = 1) {
       const size = Buffer.byteLength(added)
       if (closed || sentBytes + bytes + size > maxBytes) {
@@ -110,7 +114,8 @@ export function receiveLogs(port: MessagePort, sinks: ReadonlyMap<string, LogSin
   port.on('message', (message: unknown) => {
     if (!isBatch(message)) return
     sinks.get(message.log)?.write(message.text, message.lines)
-    const receipt: LogReceipt = { kind: 'log-receipt', bytes: message.bytes }
+    const { log, bytes } = message
+    const receipt: LogReceipt = { kind: 'log-receipt', log, bytes }
     port.postMessage(receipt)
   })
 }

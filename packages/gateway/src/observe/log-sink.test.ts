@@ -209,6 +209,30 @@ describe('lines of workers', () => {
     port1.close()
   })
 
+  test('F58 of several logs on one port are bounded apart', async () => {
+    const { port1, port2 } = new MessageChannel()
+    port1.on('message', ({ log, bytes }: { log: string; bytes: number }) => {
+      if (log === 'access') port1.postMessage({ kind: 'log-receipt', log, bytes })
+    })
+    let dropped = 0
+    const onDropped = (lines: number): void => void (dropped += lines)
+    const access = createPortLogSink(port2, { log: 'access', gatherMs: 1 })
+    const unread = createPortLogSink(port2, {
+      log: 'error',
+      maxBytes: 2000,
+      gatherMs: 1,
+      onDropped,
+    })
+    unread.write(KILOBYTE)
+    access.write(KILOBYTE)
+    await access.flush(500)
+    unread.write(KILOBYTE)
+    expect(dropped).toBe(1)
+    access.close()
+    unread.close()
+    port1.close()
+  })
+
   test('F58 are bounded when the main thread does not take them', async () => {
     const { port1, port2 } = new MessageChannel()
     let dropped = 0

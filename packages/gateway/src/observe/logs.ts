@@ -16,6 +16,8 @@ export interface LogsOptions {
   readonly metrics: Metrics
   /** In a worker: the way to the main thread, which writes (see `receiveLogs`). */
   readonly port?: MessagePort
+  /** In a worker: the destinations that are terminals. */
+  readonly terminals?: ReadonlySet<string>
   /** The worker's number, when there are several. */
   readonly worker?: number
   readonly maxBytes?: number
@@ -62,7 +64,11 @@ export function createLogs(options: LogsOptions): Logs {
             ...shared,
             onRecovered: (lines) => recovered(lines, destination),
           })
-        : createPortLogSink(options.port, { ...shared, log: destination })
+        : createPortLogSink(options.port, {
+            ...shared,
+            log: destination,
+            terminal: options.terminals?.has(destination) ?? false,
+          })
     sinks.set(destination, sink)
     return sink
   }
