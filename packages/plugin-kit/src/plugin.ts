@@ -24,6 +24,8 @@ export interface BodyFilter {
  * descending (kong.md §2.10). A phase that throws gives that one request a 500 with its id.
  */
 export interface Plugin {
+  /** Header fields and query parameters that carry this instance's credentials, in any case: logs never show them. */
+  readonly secretNames?: readonly string[]
   /** Global instances only, before routing. May answer. */
   rewrite?(exchange: Exchange): Reply | undefined
   /** May answer: then no later plugin's `access` runs, and every later phase of all selected plugins still does. */

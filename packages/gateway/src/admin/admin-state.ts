@@ -8,7 +8,7 @@ export interface AppliedConfiguration {
   readonly entities: Entities
   readonly appliedAtMs: number
   /** A plugin's `config` as it was written, references unresolved; `undefined` when it has none. */
-  writtenConfig(pluginId: string): unknown
+  readonly writtenConfig: (pluginId: string) => unknown
 }
 
 /** Why the last attempt to change the configuration failed; the one before serves on. */

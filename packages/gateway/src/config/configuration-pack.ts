@@ -108,7 +108,7 @@ export function unpackWrittenConfigs(bytes: Uint8Array): ReadonlyMap<string, unk
  * @throws {Error} when a plugin is missing here or judges differently: the threads do not run the same program.
  */
 export async function unpackConfiguration(
-  pack: Pick<ConfigurationPack, 'portions'>,
+  pack: { readonly portions: readonly Uint8Array[] },
   { plugins, sliceMs = DEFAULT_SLICE_MS }: UnpackOptions,
 ): Promise<Entities> {
   const unpacking = new Unpacking(plugins)

@@ -30,7 +30,7 @@ export type ParsedConfiguration =
       /** References as written, not what they stand for. Of several files: their merged content. */
       readonly text: string
       /** A plugin's `config` as its author wrote it, references unresolved; `undefined` when there is none. */
-      writtenConfig(pluginId: string): unknown
+      readonly writtenConfig: (pluginId: string) => unknown
       /** Where an entity, or one of its fields, stands in the text. */
       locate(entityId: string, field?: string): Position | undefined
       /** For another thread; see `unpackConfiguration`. */

@@ -1,9 +1,9 @@
-import type { ConfigurationSource, Entities } from '../config/index.ts'
+import type { Entities } from '../config/index.ts'
 
 /** A validated configuration on its way to the serving threads. */
 export interface Candidate {
   readonly generation: number
-  /** Workers parse it anew: plugin configurations and secrets do not travel between threads. */
-  readonly sources: readonly ConfigurationSource[]
   readonly entities: Entities
+  /** The same for other threads: see `unpackConfiguration`. */
+  readonly portions: () => readonly Uint8Array[]
 }

@@ -23,10 +23,11 @@ import {
   type ScopedPlugin,
   type ServiceHandler,
 } from '../pipeline/index.ts'
-import { createRouter, type RouterEntry } from '../router/index.ts'
+import { createRouterInSteps, type RouterEntry } from '../router/index.ts'
 import { createIdentities } from './identities.ts'
 import type { KeptState } from './kept-state.ts'
 import { PinnedSnapshot } from './pinned-snapshot.ts'
+import type { Steps } from './slices.ts'
 import { createTargeting } from './targeting.ts'
 
 /** What a configuration is compiled against: everything that outlives it. */
@@ -48,39 +49,46 @@ export interface CompileDeps {
 /**
  * Compiles validated entities into the snapshot that requests run on: plugin instances, interned plans, router.
  *
- * @throws whatever a plugin's `create` throws; nothing of the new configuration is in use then.
+ * @throws whatever a plugin's `create` throws; nothing of the new configuration is in use or left behind then.
  */
-export function compileSnapshot(
+export function* compileSnapshot(
   entities: Entities,
   generation: number,
   deps: CompileDeps,
-): PinnedSnapshot {
-  const instances = createInstances(entities, deps)
-  const selector = createPlanSelector(instances, dispatch)
-  const services = bindServices(entities, deps)
-  const routes: RouterEntry<BoundRoute>[] = []
-  for (const route of entities.routes) {
-    const service = route.serviceId === undefined ? undefined : services.get(route.serviceId)
-    // A disabled service takes its routes out of the router (kong.md §1.6).
-    if (route.serviceId !== undefined && service === undefined) continue
-    routes.push({ route, value: bindRoute(route, service, selector, entities, deps) })
+): Steps<PinnedSnapshot> {
+  const instances: ScopedPlugin[] = []
+  try {
+    yield* createInstances(entities, deps, instances)
+    const selector = createPlanSelector(instances, dispatch)
+    yield
+    const routes = yield* bindRoutes(entities, selector, deps)
+    return new PinnedSnapshot({
+      generation,
+      router: yield* createRouterInSteps(routes),
+      globals: selector.globals,
+      compatibility: entities.compatibility,
+      context: deps.context,
+      instanceIds: new Set(instances.map(({ id }) => id)),
+      secretNames: new Set(instances.flatMap(({ plugin }) => plugin.secretNames ?? NO_NAMES)),
+      dispose: () => disposeAll(instances, deps),
+    })
+  } catch (error) {
+    disposeAll(instances, deps)
+    throw error
   }
-  deps.kept.retain(new Set(entities.plugins.map(({ id }) => id)))
-  return new PinnedSnapshot({
-    generation,
-    router: createRouter(routes),
-    globals: selector.globals,
-    compatibility: entities.compatibility,
-    context: deps.context,
-    dispose: () => disposeAll(instances, deps),
-  })
 }
 
-function createInstances(entities: Entities, deps: CompileDeps): ScopedPlugin[] {
+const NO_NAMES: readonly string[] = []
+
+function* createInstances(
+  entities: Entities,
+  deps: CompileDeps,
+  instances: ScopedPlugin[],
+): Steps<void> {
   const definitions = new Map(deps.plugins.map((definition) => [definition.name, definition]))
-  const identities = createIdentities(entities, deps.clock)
-  const instances: ScopedPlugin[] = []
+  const identities = yield* createIdentities(entities, deps.clock)
   for (const entity of entities.plugins) {
+    yield
     if (!entity.enabled) continue
     const definition = definitions.get(entity.name)
     if (definition === undefined) throw new Error(`plugin '${entity.name}' is not loaded`)
@@ -108,7 +116,6 @@ function createInstances(entities: Entities, deps: CompileDeps): ScopedPlugin[] 
       consumerId,
     })
   }
-  return instances
 }
 
 /** `config` is what this definition's own schema returned; the erased list of definitions cannot say so. */
@@ -135,6 +142,23 @@ function bindServices(entities: Entities, deps: CompileDeps): Map<string, BoundS
     })
   }
   return services
+}
+
+function* bindRoutes(
+  entities: Entities,
+  selector: PlanSelector,
+  deps: CompileDeps,
+): Steps<RouterEntry<BoundRoute>[]> {
+  const services = bindServices(entities, deps)
+  const routes: RouterEntry<BoundRoute>[] = []
+  for (const route of entities.routes) {
+    yield
+    const service = route.serviceId === undefined ? undefined : services.get(route.serviceId)
+    // A disabled service takes its routes out of the router (kong.md §1.6).
+    if (route.serviceId !== undefined && service === undefined) continue
+    routes.push({ route, value: bindRoute(route, service, selector, entities, deps) })
+  }
+  return routes
 }
 
 function isServed({ protocol }: Service): boolean {

@@ -1,21 +1,23 @@
-import type { AnyPluginDefinition } from '@pratu/plugin-kit'
 import {
   ConfigurationUnreadable,
-  parseConfiguration,
   readConfigurationSources,
   type ConfigurationLocation,
   type ConfigurationSource,
   type Diagnostic,
-  type NodeSettings,
-  type ParsedConfiguration,
+  type Entities,
 } from '../config/index.ts'
 import type { Logger, Metrics } from '../observe/index.ts'
 import type { Fleet } from './fleet.ts'
+import type { ConfigurationReader } from './reading/configuration-reader.ts'
 
 export type Origin = 'start' | 'file' | 'signal' | 'admin'
 
 /** A configuration in use. */
-export type Applied = Extract<ParsedConfiguration, { ok: true }> & {
+export interface Applied {
+  readonly entities: Entities
+  readonly hash: string
+  /** A plugin's `config` as its author wrote it. */
+  readonly writtenConfig: (pluginId: string) => unknown
   readonly generation: number
   readonly appliedAtMs: number
 }
@@ -33,9 +35,7 @@ export type ApplyResult =
   | { readonly ok: false; readonly failure: ReloadFailure }
 
 export interface ConfigurationStoreDeps {
-  readonly settings: NodeSettings
-  readonly plugins: readonly AnyPluginDefinition[]
-  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly reader: ConfigurationReader
   readonly fleet: Fleet
   readonly logger: Logger
   readonly metrics: Metrics
@@ -103,27 +103,22 @@ export class ConfigurationStore {
   }
 
   async #apply(sources: readonly ConfigurationSource[], origin: Origin): Promise<ApplyResult> {
-    const { settings, plugins, environment, fleet } = this.#deps
-    const parsed = parseConfiguration(sources, {
-      plugins,
-      enabledPlugins: settings.plugins,
-      environment,
-      compatibility: settings.compatibility,
-    })
-    if (!parsed.ok) return this.#failed(origin, 'the configuration is not valid', parsed.problems)
-    if (origin === 'file' && parsed.hash === this.#current?.hash) {
-      return this.#unchanged(this.#current)
-    }
-    const generation = this.#generation + 1
+    const { reader, fleet } = this.#deps
+    const reading = await reader.read(sources)
+    if (!reading.ok) return this.#failed(origin, reading.message, reading.problems)
+    const { entities, hash, writtenConfig, warnings, portions } = reading.configuration
+    if (origin === 'file' && hash === this.#current?.hash) return this.#unchanged(this.#current)
+    // A number that was given to a refused configuration is not used again: threads may still know it.
+    const generation = ++this.#generation
     try {
-      await fleet.prepare({ generation, sources, entities: parsed.entities })
+      await fleet.prepare({ generation, entities, portions })
     } catch (error) {
       fleet.abort(generation)
       return this.#failed(origin, error instanceof Error ? error.message : String(error), [])
     }
-    this.#generation = generation
     fleet.commit(generation)
-    return this.#succeeded({ ...parsed, generation, appliedAtMs: Date.now() }, origin)
+    const applied = { entities, hash, writtenConfig, generation, appliedAtMs: Date.now() }
+    return this.#succeeded(applied, warnings, origin)
   }
 
   /** A touch that changed nothing makes no new generation; it does clear an earlier failure. */
@@ -133,7 +128,7 @@ export class ConfigurationStore {
     return { ok: true, applied, unchanged: true }
   }
 
-  #succeeded(applied: Applied, origin: Origin): ApplyResult {
+  #succeeded(applied: Applied, warnings: readonly Diagnostic[], origin: Origin): ApplyResult {
     const { metrics, logger } = this.#deps
     this.#current = applied
     this.#failure = undefined
@@ -151,7 +146,7 @@ export class ConfigurationStore {
       consumers: consumers.length,
       plugins: plugins.length,
     })
-    for (const { message, file, line, path } of applied.warnings) {
+    for (const { message, file, line, path } of warnings) {
       logger.warn(message, { file, line, path })
     }
     return { ok: true, applied, unchanged: false }

@@ -37,7 +37,7 @@ export class LocalFleet implements Fleet {
   }
 
   async prepare({ entities, generation }: Candidate): Promise<void> {
-    this.#prepared = this.#serving.prepare(entities, generation)
+    this.#prepared = await this.#serving.prepare(entities, generation)
   }
 
   commit(generation: number): void {

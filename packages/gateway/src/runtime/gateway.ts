@@ -17,6 +17,7 @@ import { drain } from './drain.ts'
 import { LocalFleet, type Fleet } from './fleet.ts'
 import { openLogs } from './node-logs.ts'
 import { loadPlugins } from './plugin-modules.ts'
+import { ConfigurationReader } from './reading/configuration-reader.ts'
 import { Serving } from './serving.ts'
 import { systemClock } from './system-clock.ts'
 import { PRATU_VERSION } from './version.ts'
@@ -112,9 +113,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           }),
         )
   const store = new ConfigurationStore({
-    settings,
-    plugins,
-    environment: options.environment,
+    reader: new ConfigurationReader({ settings, plugins, environment: options.environment }),
     fleet,
     logger,
     metrics,

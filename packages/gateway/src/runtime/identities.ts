@@ -1,14 +1,16 @@
 import type { Clock, ConsumerRef, Identities, KnownCredential } from '@pratu/plugin-kit'
 import type { Credential, Entities } from '../config/index.ts'
+import type { Steps } from './slices.ts'
 
 interface IndexedCredential extends KnownCredential {
   readonly expiresAtSeconds: number | undefined
 }
 
 /** Consumers and credentials of one configuration, indexed for plugins. */
-export function createIdentities(entities: Entities, clock: Clock): Identities {
+export function* createIdentities(entities: Entities, clock: Clock): Steps<Identities> {
   const consumers = new Map<string, ConsumerRef>()
   for (const consumer of entities.consumers) {
+    yield
     consumers.set(consumer.id, consumer)
     // A username that looks like another consumer's id must not shadow it.
     if (consumer.username !== undefined && !consumers.has(consumer.username)) {
@@ -17,6 +19,7 @@ export function createIdentities(entities: Entities, clock: Clock): Identities {
   }
   const byKind = new Map<string, Map<string, IndexedCredential>>()
   for (const credential of entities.credentials) {
+    yield
     const consumer = consumers.get(credential.consumerId)
     if (consumer === undefined) continue
     index(byKind, credential, consumer)

@@ -7,6 +7,10 @@ export interface SnapshotParts {
   readonly globals: Plan
   readonly compatibility: 'pratu' | 'kong'
   readonly context: GatewayContext
+  /** Of its plugin instances. */
+  readonly instanceIds: ReadonlySet<string>
+  /** Header fields and query parameters that carry credentials with this configuration. */
+  readonly secretNames: ReadonlySet<string>
   /** Called once, when the snapshot is retired and its last exchange has settled. */
   readonly dispose: () => void
 }
@@ -18,6 +22,8 @@ export class PinnedSnapshot implements Snapshot {
   readonly globals: Plan
   readonly compatibility: 'pratu' | 'kong'
   readonly context: GatewayContext
+  readonly instanceIds: ReadonlySet<string>
+  readonly secretNames: ReadonlySet<string>
   readonly #dispose: () => void
   #pins = 0
   #retired = false
@@ -28,6 +34,8 @@ export class PinnedSnapshot implements Snapshot {
     this.globals = parts.globals
     this.compatibility = parts.compatibility
     this.context = parts.context
+    this.instanceIds = parts.instanceIds
+    this.secretNames = parts.secretNames
     this.#dispose = parts.dispose
   }
 

@@ -37,6 +37,7 @@ import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
+import { inSlices } from './slices.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
@@ -81,6 +82,7 @@ export class Serving {
   readonly #kept = new KeptState()
   readonly #active = new ActiveExchanges<InterruptibleExchange>()
   readonly #listeners: Listener[] = []
+  readonly #secretNames = new Set<string>()
   #current: PinnedSnapshot | undefined
 
   constructor(deps: ServingDeps) {
@@ -112,7 +114,9 @@ export class Serving {
         llmMetrics: createLlmMetrics(metrics, models.names),
         models,
         logger,
-        accessLog: deps.accessLog.enabled ? deps.accessLog.exchange : undefined,
+        accessLog: deps.accessLog.enabled
+          ? (exchange) => deps.accessLog.exchange(exchange)
+          : undefined,
       }),
     }
     this.#sampleGauges()
@@ -135,8 +139,8 @@ export class Serving {
    *
    * @throws whatever makes it unusable; what serves goes on serving.
    */
-  prepare(entities: Entities, generation: number): PinnedSnapshot {
-    return compileSnapshot(entities, generation, this.#compileDeps(entities))
+  prepare(entities: Entities, generation: number): Promise<PinnedSnapshot> {
+    return inSlices(compileSnapshot(entities, generation, this.#compileDeps(entities)))
   }
 
   #compileDeps(entities: Entities): CompileDeps {
@@ -172,7 +176,16 @@ export class Serving {
     const previous = this.#current
     this.#current = snapshot
     this.#exchangeMetrics.useCompatibility(snapshot.compatibility)
+    this.#kept.retain(snapshot.instanceIds)
+    this.#hideSecrets(snapshot.secretNames)
     previous?.retire()
+  }
+
+  /** Names are never taken back: requests of earlier configurations have yet to be logged. */
+  #hideSecrets(names: ReadonlySet<string>): void {
+    const known = this.#secretNames.size
+    for (const name of names) this.#secretNames.add(name)
+    if (this.#secretNames.size > known) this.#deps.redactor.useNames(this.#secretNames)
   }
 
   /** @throws {Error} when an address cannot be bound. */

@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { ConfigurationSource, ListenAddress, NodeSettings } from '../../config/index.ts'
+import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import type { CounterTable } from '../../limits/index.ts'
 import type { MetricStorage } from '../../observe/index.ts'
 
@@ -22,7 +22,7 @@ export type Command =
   | {
       readonly kind: 'prepare'
       readonly generation: number
-      readonly sources: readonly ConfigurationSource[]
+      readonly portions: readonly Uint8Array[]
     }
   | { readonly kind: 'abort'; readonly generation: number }
   | { readonly kind: 'listen'; readonly addresses: readonly ListenAddress[] }

@@ -1,6 +1,6 @@
 import { MessageChannel, Worker, type ResourceLimits } from 'node:worker_threads'
 import { createCounterTable, type CounterTable } from '../../limits/index.ts'
-import type { ConfigurationSource, ListenAddress, NodeSettings } from '../../config/index.ts'
+import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import {
   receiveLogs,
   type Logger,
@@ -69,12 +69,8 @@ export class WorkerFleet implements Fleet {
   readonly #slots: Slot[]
   readonly #watch: NodeJS.Timeout
   #addresses: readonly ListenAddress[] | undefined
-  #committed:
-    | { readonly generation: number; readonly sources: readonly ConfigurationSource[] }
-    | undefined
-  #candidate:
-    | { readonly generation: number; readonly sources: readonly ConfigurationSource[] }
-    | undefined
+  #committed: { readonly generation: number; readonly portions: readonly Uint8Array[] } | undefined
+  #candidate: { readonly generation: number; readonly portions: readonly Uint8Array[] } | undefined
   #stopping = false
 
   constructor(deps: WorkerFleetDeps) {
@@ -248,8 +244,8 @@ export class WorkerFleet implements Fleet {
     return report.addresses
   }
 
-  async prepare({ generation, sources }: Candidate): Promise<void> {
-    this.#candidate = { generation, sources }
+  async prepare({ generation, portions }: Candidate): Promise<void> {
+    this.#candidate = { generation, portions: portions() }
     const candidate = this.#candidate
     await Promise.all(
       this.#slots
@@ -262,10 +258,10 @@ export class WorkerFleet implements Fleet {
     slot: Slot,
     {
       generation,
-      sources,
-    }: { readonly generation: number; readonly sources: readonly ConfigurationSource[] },
+      portions,
+    }: { readonly generation: number; readonly portions: readonly Uint8Array[] },
   ): Promise<void> {
-    const report = await this.#ask(slot, { kind: 'prepare', generation, sources }, 'prepared')
+    const report = await this.#ask(slot, { kind: 'prepare', generation, portions }, 'prepared')
     if (report.error !== undefined) throw new Error(report.error)
   }
 

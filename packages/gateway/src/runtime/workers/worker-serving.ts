@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
-import { parseConfiguration } from '../../config/index.ts'
+import { unpackConfiguration } from '../../config/index.ts'
 import {
   createAccessLog,
   createLagMonitor,
@@ -88,7 +88,11 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
   const obey = async (command: Command): Promise<void> => {
     switch (command.kind) {
       case 'prepare':
-        report({ kind: 'prepared', generation: command.generation, error: prepare(command) })
+        report({
+          kind: 'prepared',
+          generation: command.generation,
+          error: await prepare(command),
+        })
         break
       case 'abort':
         prepared.get(command.generation)?.retire()
@@ -127,19 +131,13 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
   }
 
   /** @returns what makes the configuration unusable here. The main thread has validated it before. */
-  function prepare({
+  async function prepare({
     generation,
-    sources,
-  }: Extract<Command, { kind: 'prepare' }>): string | undefined {
+    portions,
+  }: Extract<Command, { kind: 'prepare' }>): Promise<string | undefined> {
     try {
-      const parsed = parseConfiguration(sources, {
-        plugins,
-        enabledPlugins: settings.plugins,
-        environment: process.env,
-        compatibility: settings.compatibility,
-      })
-      if (!parsed.ok) return parsed.problems.map(({ message }) => message).join('; ')
-      const snapshot = serving.prepare(parsed.entities, generation)
+      const entities = await unpackConfiguration({ portions }, { plugins })
+      const snapshot = await serving.prepare(entities, generation)
       if (state.generation === generation) serving.commit(snapshot)
       else prepared.set(generation, snapshot)
       return undefined
