@@ -12,9 +12,14 @@ import type { Snapshot } from './snapshot.ts'
  * The life of a request, from its accepted head to its one settlement. It stays synchronous, and allocates no promise,
  * until a plugin or the body makes it wait.
  */
-export function handle(snapshot: Snapshot, request: RequestView, client: ClientChannel): void {
+export function handle(
+  snapshot: Snapshot,
+  request: RequestView,
+  client: ClientChannel,
+  id = createRequestId(),
+): void {
   snapshot.pin()
-  const exchange = new LiveExchange(createRequestId(), snapshot, request, client)
+  const exchange = new LiveExchange(id, snapshot, request, client)
   const out = new ExchangeResponse(exchange)
   exchange.errorSink = out
   snapshot.context.active.add(exchange)
