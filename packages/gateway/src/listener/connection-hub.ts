@@ -21,6 +21,8 @@ export interface ConnectionHub {
   readonly keepAliveLines: string
   readonly port: number
   readonly draining: boolean
+  /** A whole head has arrived, whatever is said to it. */
+  requestReceived(): void
   requestStarted(): void
   requestEnded(): void
   refused(code: ErrorCode, phase: RefusalPhase, request?: RefusedRequest): void

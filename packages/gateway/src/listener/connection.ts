@@ -284,6 +284,7 @@ export class Connection implements BodyWire, ResponseHost {
       this.#phase = 'head'
       return false
     }
+    this.#hub.requestReceived()
     if (isRefusal(head)) return this.#refuse(head.code, head.reason, this.#inbox.refusedHead)
     return this.#accept(head)
   }

@@ -21,3 +21,17 @@ test('answers a GET and a POST on one connection', async () => {
   expect(third.body.toString()).toBe('POST /c abcde')
   expect(started.listener.activeRequests).toBe(0)
 })
+
+test('counts connections and requests since its start, refused ones included', async () => {
+  started = await startListener()
+  const { listener, connect } = started
+  const kept = await connect()
+  await kept.ask('GET /a HTTP/1.1\r\nHost: x\r\n\r\n')
+  await kept.ask('GET /b HTTP/1.1\r\nHost: x\r\n\r\n')
+  const refused = await connect()
+  expect((await refused.ask('GET /c HTTP/1.1\r\n\r\n')).status).toBe(400)
+  const silent = await connect()
+  await silent.serverClosed()
+  expect(listener.accepted).toBe(3)
+  expect(listener.received).toBe(3)
+})

@@ -55,7 +55,12 @@ export type RequestListener = (request: RequestView, client: ClientChannel) => v
 export interface Listener {
   /** Starts accepting. @returns the address with the real port. @throws {Error} when the address cannot be bound. */
   listen(address: ListenAddress): Promise<ListenAddress>
+  /** Open right now. */
   readonly connections: number
+  /** Connections accepted since the start; those that were refused at once are among them. */
+  readonly accepted: number
+  /** Requests received since the start: every head that was complete, those that were refused included. */
+  readonly received: number
   readonly activeRequests: number
   /** Soft drain (F46, F47): goes on accepting, and every response from now on carries `Connection: close`. */
   drain(): void

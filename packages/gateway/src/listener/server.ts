@@ -56,6 +56,8 @@ class HttpListener implements Listener, ConnectionHub {
   dateLine = ''
   port = 0
   draining = false
+  accepted = 0
+  received = 0
   readonly #server: Server
   readonly #connections = new Set<Connection>()
   /** Those above the cap, oldest first. */
@@ -174,6 +176,10 @@ class HttpListener implements Listener, ConnectionHub {
     for (const connection of this.#connections) connection.destroy()
   }
 
+  requestReceived(): void {
+    this.received++
+  }
+
   requestStarted(): void {
     this.#activeRequests++
   }
@@ -205,6 +211,7 @@ class HttpListener implements Listener, ConnectionHub {
 
   #accept(socket: Socket): void {
     this.nowMs = performance.now()
+    this.accepted++
     const reserved = this.#connections.size - this.#reserved.size >= this.#maxConnections
     if (reserved && !this.#makeRoom()) {
       socket.destroy()
