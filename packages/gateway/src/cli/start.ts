@@ -74,12 +74,13 @@ async function start(flags: StartFlags): Promise<number> {
     bindToProcess({
       drain: settings.drain,
       logger: gateway.logger,
-      sinks: gateway.sinks,
-      stop: async (drain) => {
-        await gateway.drain(drain)
+      flushLogs: (maxMs) => gateway.flushLogs(maxMs),
+      stop: async (drain, hurry) => {
+        await gateway.drain(drain, hurry)
         await demo?.close()
       },
       reload: () => void gateway.reload('signal'),
+      blame: () => gateway.blame(),
     })
     const terminal = createTerminal(process.stdout, process.env)
     if (demo !== undefined || terminal.colour) printBanner(terminal, gateway, demo)

@@ -6,6 +6,7 @@ import { MemoryBudget } from '../http/index.ts'
 import { createListener, type Listener } from '../listener/index.ts'
 import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
 import type { ConfigurationStore } from './configuration-store.ts'
+import type { FleetWorker } from './fleet.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
 export interface AdminServerDeps {
@@ -18,6 +19,8 @@ export interface AdminServerDeps {
   readonly nodeId: string
   /** Whether the process was told to end. */
   draining(): boolean
+  /** What each worker serves right now. */
+  workers(): readonly FleetWorker[]
 }
 
 /** Configurations of an administrator are the only bodies here: one at a time is enough. */
@@ -39,11 +42,7 @@ export class AdminServer {
       failure: () => store.failure,
       applying: () => store.busy,
       draining: () => deps.draining(),
-      workers: () =>
-        Array.from({ length: settings.workers }, (_, worker) => ({
-          worker,
-          generation: store.current?.generation ?? 0,
-        })),
+      workers: () => deps.workers(),
     }
     this.#handler = createAdmin({
       state,

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { DrainSettings } from '../config/index.ts'
 import type { Logger, Metrics } from '../observe/index.ts'
 import type { Fleet } from './fleet.ts'
@@ -6,10 +7,15 @@ export interface DrainDeps {
   readonly fleet: Fleet
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Aborted when there is no time left: what is under way is ended now (F49). */
+  readonly hurry?: AbortSignal | undefined
 }
 
 /** After the deadline a client gets this long to take its error frame, ms (F48: exit ≤ 1 s later). */
-const LAST_WORDS_MS = 500
+export const LAST_WORDS_MS = 250
+
+/** How often the drain asks whether everything has settled, ms. Bounds how late it notices that it shall hurry. */
+const ASK_MS = 250
 
 /**
  * Takes the process out of service without losing a request (F46–F48): readiness is off already; go on accepting, so
@@ -20,19 +26,40 @@ const LAST_WORDS_MS = 500
  */
 export async function drain(
   settings: DrainSettings,
-  { fleet, logger, metrics }: DrainDeps,
+  { fleet, logger, metrics, hurry }: DrainDeps,
 ): Promise<void> {
   const startedAt = performance.now()
-  const left = (): number => settings.timeoutMs - (performance.now() - startedAt)
+  const deadline = startedAt + settings.timeoutMs
   fleet.drain()
-  const minimumMs = Math.min(settings.minimumMs, settings.timeoutMs)
-  if (minimumMs > 0) await new Promise((resolve) => setTimeout(resolve, minimumMs))
+  await pause(Math.min(settings.minimumMs, settings.timeoutMs), hurry)
+  // Connections that are waiting to be accepted get their turn; closing the port would reset them.
+  await setImmediate()
   fleet.stopAccepting()
-  if (!(await fleet.settled(Math.max(0, left())))) {
+  if (!(await settledBefore(deadline, fleet, hurry))) {
     const forced = await fleet.interruptAll()
     metrics.counter('pratu_drain_forced_streams_total').add(forced)
-    logger.warn('the drain deadline passed: requests under way were ended', { requests: forced })
+    logger.warn('there was no time left: requests under way were ended', { requests: forced })
   }
   await fleet.close(LAST_WORDS_MS)
   logger.info('drained', { seconds: Math.round(performance.now() - startedAt) / 1000 })
+}
+
+async function pause(ms: number, hurry: AbortSignal | undefined): Promise<void> {
+  try {
+    if (ms > 0) await setTimeout(ms, undefined, { signal: hurry })
+  } catch (error) {
+    if (hurry?.aborted !== true) throw error
+  }
+}
+
+async function settledBefore(
+  deadline: number,
+  fleet: Fleet,
+  hurry: AbortSignal | undefined,
+): Promise<boolean> {
+  for (;;) {
+    const leftMs = hurry?.aborted === true ? 0 : Math.max(0, deadline - performance.now())
+    if (await fleet.settled(Math.min(leftMs, ASK_MS))) return true
+    if (leftMs <= ASK_MS) return false
+  }
 }

@@ -9,6 +9,8 @@ import type { Serving } from './serving.ts'
  */
 export interface Fleet {
   listen(): Promise<readonly ListenAddress[]>
+  /** What each worker serves right now. */
+  workers(): readonly FleetWorker[]
   /** @throws {Error} when a thread cannot use the configuration; then none does. */
   prepare(candidate: Candidate): Promise<void>
   /** Follows a successful `prepare`. */
@@ -23,6 +25,13 @@ export interface Fleet {
   close(graceMs: number): Promise<void>
 }
 
+export interface FleetWorker {
+  /** From 0. */
+  readonly worker: number
+  /** 0 before the first, and while a worker is being replaced. */
+  readonly generation: number
+}
+
 /** One worker: this thread serves itself. */
 export class LocalFleet implements Fleet {
   readonly #serving: Serving
@@ -34,6 +43,10 @@ export class LocalFleet implements Fleet {
 
   listen(): Promise<readonly ListenAddress[]> {
     return this.#serving.listen()
+  }
+
+  workers(): readonly FleetWorker[] {
+    return [{ worker: 0, generation: this.#serving.generation }]
   }
 
   async prepare({ entities, generation }: Candidate): Promise<void> {

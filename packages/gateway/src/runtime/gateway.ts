@@ -4,24 +4,23 @@ import type { DrainSettings, ListenAddress, NodeSettings } from '../config/index
 import { createCounterTable } from '../limits/index.ts'
 import {
   createLagMonitor,
+  createLogs,
   createMetrics,
   createMetricStorage,
-  Redactor,
   registerNodeMetrics,
   type Logger,
-  type LogSink,
 } from '../observe/index.ts'
 import { AdminServer } from './admin-server.ts'
 import { ConfigurationStore, type Origin, type ReloadFailure } from './configuration-store.ts'
 import { drain } from './drain.ts'
 import { LocalFleet, type Fleet } from './fleet.ts'
-import { openLogs } from './node-logs.ts'
 import { loadPlugins } from './plugin-modules.ts'
 import { ConfigurationReader } from './reading/configuration-reader.ts'
 import { Serving } from './serving.ts'
 import { systemClock } from './system-clock.ts'
 import { PRATU_VERSION } from './version.ts'
 import { ConfigurationWatch } from './watch.ts'
+import { regionCount } from './workers/regions.ts'
 import { reusePortIssue } from './workers/reuse-port.ts'
 import { WorkerFleet } from './workers/worker-fleet.ts'
 
@@ -37,11 +36,18 @@ export interface Gateway {
   readonly proxyAddresses: readonly ListenAddress[]
   readonly adminAddresses: readonly ListenAddress[]
   readonly logger: Logger
-  readonly sinks: readonly LogSink[]
+  /** Resolves when all logs were written, or after `maxMs`. */
+  flushLogs(maxMs: number): Promise<void>
   /** Reads the configured file again. A bad one is refused, and the reason logged. */
   reload(origin: Origin): Promise<void>
-  /** Takes the gateway out of service; it cannot be used again. */
-  drain(settings: DrainSettings): Promise<void>
+  /**
+   * Takes the gateway out of service; it cannot be used again.
+   *
+   * @param hurry aborted when there is no time left.
+   */
+  drain(settings: DrainSettings, hurry?: AbortSignal): Promise<void>
+  /** Ends the request whose code is running with an error. @returns its id, where it is known. */
+  blame(): string | undefined
 }
 
 /** The configuration at start is not usable. */
@@ -64,14 +70,13 @@ export class ConfigurationRefused extends Error {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = withServableWorkers(options.settings)
-  const threads = settings.workers
-  const storage = createMetricStorage({ regions: threads > 1 ? threads + 1 : 1 })
+  const { workers } = settings
+  const storage = createMetricStorage({ regions: regionCount(workers) })
   const metrics = createMetrics({ storage, region: 0 })
-  const redactor = new Redactor()
-  const logs = openLogs(settings, redactor, metrics)
+  const logs = createLogs({ settings, metrics })
   const { logger } = logs
   for (const warning of options.warnings) logger.warn(warning)
-  if (threads !== options.settings.workers)
+  if (workers !== options.settings.workers)
     logger.warn(`one worker only: ${reusePortIssue() ?? ''}`)
   const nodeId = randomUUID()
   registerNodeMetrics(metrics, {
@@ -79,39 +84,34 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     version: PRATU_VERSION,
     containerMetrics: settings.containerMetrics,
   })
-  createLagMonitor(metrics)
+  const lag = createLagMonitor(metrics)
   const plugins = await loadPlugins(settings.pluginModules)
 
   let draining = false
-  const fleet: Fleet =
-    threads > 1
-      ? new WorkerFleet({
+  const serving =
+    workers > 1
+      ? undefined
+      : new Serving({
           settings,
+          plugins,
           metrics,
-          storage,
           logger,
-          sinks: logs.sinks,
-          terminal: logs.terminal,
-        })
-      : new LocalFleet(
-          new Serving({
-            settings,
-            plugins,
-            metrics,
-            logger,
-            accessLog: logs.proxyAccess,
-            redactor,
-            counters: createCounterTable(),
-            clock: systemClock,
-            worker: 0,
-            workers: 1,
-            health: createHealthHandler({
-              configured: () => store.current !== undefined,
-              draining: () => draining,
-            }),
-            healthPaths: HEALTH_PATHS,
+          accessLog: logs.proxyAccess,
+          redactor: logs.redactor,
+          counters: createCounterTable(),
+          clock: systemClock,
+          worker: 0,
+          workers: 1,
+          health: createHealthHandler({
+            configured: () => store.current !== undefined,
+            draining: () => draining,
           }),
-        )
+          healthPaths: HEALTH_PATHS,
+        })
+  const fleet: Fleet =
+    serving === undefined
+      ? new WorkerFleet({ settings, metrics, storage, logger, sinks: logs.sinks })
+      : new LocalFleet(serving)
   const store = new ConfigurationStore({
     reader: new ConfigurationReader({ settings, plugins, environment: options.environment }),
     fleet,
@@ -127,6 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     accessLog: logs.adminAccess,
     nodeId,
     draining: () => draining,
+    workers: () => fleet.workers(),
   })
   let watch: ConfigurationWatch | undefined
 
@@ -134,6 +135,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     watch?.close()
     await fleet.close(0)
     await admin.close(0)
+    lag.stop()
   }
   try {
     // Probes are answered from the first moment on, with 503 until there is a configuration.
@@ -143,7 +145,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     logger.info('listening', {
       proxy: proxyAddresses.map(addressText),
       admin: adminAddresses.map(addressText),
-      workers: threads,
+      workers,
       version: PRATU_VERSION,
     })
     watch = watchConfiguration(settings, store)
@@ -151,17 +153,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       proxyAddresses,
       adminAddresses,
       logger,
-      sinks: [...new Set(logs.sinks.values())],
+      flushLogs: (maxMs) => logs.flush(maxMs),
       async reload(origin) {
         if (settings.configuration === undefined) return
         await store.load(settings.configuration, origin)
       },
-      async drain(drainSettings) {
+      async drain(drainSettings, hurry) {
         draining = true
         watch?.close()
-        await drain(drainSettings, { fleet, logger, metrics })
+        await drain(drainSettings, { fleet, logger, metrics, hurry })
         await admin.close(0)
+        lag.stop()
       },
+      blame: () => serving?.blame(),
     }
   } catch (error) {
     await close()

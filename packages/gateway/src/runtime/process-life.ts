@@ -1,69 +1,108 @@
 import type { DrainSettings } from '../config/index.ts'
-import type { Logger, LogSink } from '../observe/index.ts'
+import type { Logger } from '../observe/index.ts'
 
 export interface ProcessLifeDeps {
   readonly drain: DrainSettings
   readonly logger: Logger
-  readonly sinks: readonly LogSink[]
-  /** Takes the gateway out of service; resolves when nothing is under way any more. */
-  readonly stop: (settings: DrainSettings) => Promise<void>
-  readonly reload: () => void
+  /** Resolves when all logs were written, or after `maxMs`. */
+  flushLogs(maxMs: number): Promise<void>
+  /**
+   * Takes the gateway out of service; resolves when nothing is under way any more.
+   *
+   * @param hurry aborted when there is no time left.
+   */
+  stop(settings: DrainSettings, hurry: AbortSignal): Promise<void>
+  reload(): void
+  /** Ends the request whose code is running with an error. @returns its id, where it is known. */
+  blame(): string | undefined
 }
 
 /** A stuck log reader may hold the exit up for this long at most, ms (issue 2 part 8). */
 const FLUSH_MS = 500
 
+/** From the deadline of a drain to the exit, whatever goes wrong on the way, ms (F48). */
+const LAST_MS = 900
+
+/** The same after a second signal (F49). */
+const HURRIED_MS = 1500
+
 /**
  * Ties a gateway to its process: SIGTERM and SIGINT drain it, a second one ends it at once, SIGHUP reloads, and a defect
  * that nobody caught takes it out of service instead of letting it go on in an unknown state (F46–F49, F51, S40).
  */
-export function bindToProcess({ drain, logger, sinks, stop, reload }: ProcessLifeDeps): void {
-  let stopping = false
-  let exiting = false
+export function bindToProcess(deps: ProcessLifeDeps): void {
+  new ProcessLife(deps).bind()
+}
 
-  const exit = async (code: number): Promise<void> => {
-    if (exiting) return
-    exiting = true
-    await Promise.all(sinks.map((sink) => sink.flush(FLUSH_MS)))
-    process.exit(code)
+class ProcessLife {
+  readonly #deps: ProcessLifeDeps
+  readonly #hurry = new AbortController()
+  #stopping = false
+  #exiting = false
+  #code = 0
+
+  constructor(deps: ProcessLifeDeps) {
+    this.#deps = deps
   }
-  const finish = (settings: DrainSettings, code: number): void => {
-    stop(settings).then(
-      () => exit(code),
+
+  bind(): void {
+    process.on('SIGTERM', this.#onStopSignal)
+    process.on('SIGINT', this.#onStopSignal)
+    process.on('SIGHUP', () => {
+      if (!this.#stopping) this.#deps.reload()
+    })
+    // Without a handler Node opens its debugger on this signal.
+    process.on('SIGUSR1', () => this.#deps.logger.info('SIGUSR1 has no meaning here'))
+    process.on('uncaughtException', this.#onDefect)
+    process.on('unhandledRejection', this.#onDefect)
+  }
+
+  readonly #onStopSignal = (signal: NodeJS.Signals): void => {
+    const { drain, logger } = this.#deps
+    if (this.#stopping) {
+      logger.warn('another signal: what is under way is ended now', { signal })
+      this.#hurry.abort()
+      this.#exitAtLatestIn(HURRIED_MS)
+      return
+    }
+    logger.info('stopping', { signal, drain_seconds: drain.timeoutMs / 1000 })
+    // A person at a terminal does not wait for load balancers.
+    this.#finish(signal === 'SIGINT' ? { ...drain, minimumMs: 0 } : drain, 0)
+  }
+
+  readonly #onDefect = (error: unknown): void => {
+    const { drain, logger } = this.#deps
+    const requestId = this.#deps.blame()
+    logger.fatal('a defect that nobody caught: this process goes out of service', {
+      request_id: requestId,
+      error,
+    })
+    this.#code = 1
+    if (!this.#stopping) this.#finish({ minimumMs: 0, timeoutMs: drain.timeoutMs }, 1)
+  }
+
+  #finish(settings: DrainSettings, code: number): void {
+    this.#stopping = true
+    this.#code = code
+    this.#exitAtLatestIn(settings.timeoutMs + LAST_MS)
+    this.#deps.stop(settings, this.#hurry.signal).then(
+      () => this.#exit(),
       (error: unknown) => {
-        logger.fatal('the shutdown failed', { error })
-        return exit(1)
+        this.#deps.logger.fatal('the shutdown failed', { error })
+        this.#code = 1
+        return this.#exit()
       },
     )
   }
-  const onStopSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      logger.warn('second signal: exiting now', { signal })
-      void exit(0)
-      return
-    }
-    stopping = true
-    logger.info('stopping', { signal, drain: drain.timeoutMs })
-    // A person at a terminal does not wait for load balancers.
-    finish(signal === 'SIGINT' ? { ...drain, minimumMs: 0 } : drain, 0)
-  }
-  process.on('SIGTERM', onStopSignal)
-  process.on('SIGINT', onStopSignal)
-  process.on('SIGHUP', () => {
-    if (!stopping) reload()
-  })
-  // Without a handler Node opens its debugger on this signal.
-  process.on('SIGUSR1', () => logger.info('SIGUSR1 has no meaning here'))
 
-  const onDefect = (error: unknown): void => {
-    logger.fatal('a defect that nobody caught: this process goes out of service', { error })
-    if (stopping) {
-      void exit(1)
-      return
-    }
-    stopping = true
-    finish({ minimumMs: 0, timeoutMs: drain.timeoutMs }, 1)
+  #exitAtLatestIn(ms: number): void {
+    setTimeout(() => process.exit(this.#code), ms).unref()
   }
-  process.on('uncaughtException', onDefect)
-  process.on('unhandledRejection', onDefect)
+
+  async #exit(): Promise<void> {
+    if (this.#exiting) return
+    this.#exiting = true
+    await this.#deps.flushLogs(FLUSH_MS)
+    process.exit(this.#code)
+  }
 }

@@ -3,20 +3,16 @@ import type { AnyPluginDefinition, Clock, RequestView } from '@pratu/plugin-kit'
 import { meter } from '../ai/index.ts'
 import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
-import { GatewayError, renderError, type ErrorCode } from '../errors/index.ts'
-import { createRequestId, HeaderList, MemoryBudget } from '../http/index.ts'
+import { GatewayError, type ErrorCode } from '../errors/index.ts'
+import { createRequestId, MemoryBudget } from '../http/index.ts'
 import { createMemoryLedger, type CounterTable, type MemoryLedger } from '../limits/index.ts'
-import {
-  createListener,
-  type Listener,
-  type RefusalPhase,
-  type RefusedRequest,
-} from '../listener/index.ts'
+import type { Listener, RefusalPhase, RefusedRequest } from '../listener/index.ts'
 import {
   createExchangeMetrics,
   createLlmMetrics,
   createPluginMetrics,
   type AccessLog,
+  type CounterName,
   type ExchangeMetrics,
   type Logger,
   type Metrics,
@@ -31,12 +27,15 @@ import {
   type InterruptibleExchange,
 } from '../pipeline/index.ts'
 import { createUpstreamClient, type UpstreamClient } from '../upstream/index.ts'
+import { answerBare } from './bare-answer.ts'
 import { compileSnapshot, type CompileDeps } from './compile.ts'
 import { KeptState } from './kept-state.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
+import { createProxyListener } from './proxy-listener.ts'
+import { currentRequestId, runAsRequest } from './request-context.ts'
 import { inSlices } from './slices.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
@@ -201,33 +200,16 @@ export class Serving {
 
   #createListener(): Listener {
     const { settings, workers, healthPaths, logger } = this.#deps
-    const pathMode = (): 'strict' | 'kong' => (this.#compatibility() === 'kong' ? 'kong' : 'strict')
-    return createListener(
-      {
-        limits: settings.limits,
-        trustedIps: settings.trustedIps,
-        realIpHeader: settings.realIpHeader,
-        realIpRecursive: settings.realIpRecursive,
-        get pathMode() {
-          return pathMode()
-        },
-        reusePort: workers > 1,
-        memory: this.#budget,
-        healthPaths,
-        renderRefusal: (error, requestId) =>
-          renderError({
-            shape: 'kong',
-            status: error.status,
-            code: error.code,
-            message: error.message,
-            requestId,
-            accept: undefined,
-          }),
-        onRefused: (code, phase, request) => this.#refused(code, phase, request),
-        onDefect: (error) => logger.error('a connection was given up', { error }),
-      },
-      this.#onRequest,
-    )
+    return createProxyListener({
+      settings,
+      workers,
+      memory: this.#budget,
+      healthPaths,
+      compatibility: () => this.#compatibility(),
+      onRefused: (code, phase, request) => this.#refused(code, phase, request),
+      onDefect: (error) => logger.error('a connection was given up', { error }),
+      onRequest: this.#onRequest,
+    })
   }
 
   #compatibility(): 'pratu' | 'kong' {
@@ -250,12 +232,13 @@ export class Serving {
     if (this.#deps.healthPaths.has(request.path) && !this.#claims(snapshot, request)) {
       this.#deps.health(request, client)
     } else if (snapshot === undefined) {
-      answerWithout(client, request, new GatewayError('not_ready'))
+      answerBare(client, request, new GatewayError('not_ready'))
     } else if (this.#guard.shedding) {
       this.#exchangeMetrics.refusedAtListener('overloaded', 503)
-      answerWithout(client, request, new GatewayError('overloaded'))
+      answerBare(client, request, new GatewayError('overloaded'))
     } else {
-      handle(snapshot, request, client)
+      const id = createRequestId()
+      runAsRequest(id, handle, snapshot, request, client, id)
     }
   }
 
@@ -269,6 +252,13 @@ export class Serving {
     const { metrics } = this.#deps
     const sum = (read: (listener: Listener) => number): number =>
       this.#listeners.reduce((total, listener) => total + read(listener), 0)
+    // A thread that replaces another goes on counting where that one stopped.
+    const countOn = (name: CounterName, read: (listener: Listener) => number): void => {
+      const before = metrics.counterOf(name, []).value
+      metrics.sampled(name, [], () => before + sum(read))
+    }
+    countOn('pratu_connections_accepted_total', (listener) => listener.accepted)
+    countOn('pratu_requests_received_total', (listener) => listener.received)
     metrics.sampled('pratu_connections_open', [], () => sum((listener) => listener.connections))
     metrics.sampled('pratu_requests_in_flight', [], () => this.#active.size)
     metrics.sampled('pratu_streams_open', [], () => this.#openStreams())
@@ -306,6 +296,19 @@ export class Serving {
     return true
   }
 
+  /**
+   * Ends the request whose code is running, if it is one of ours and still under way: a defect was caught that nobody
+   * else can answer for.
+   *
+   * @returns its id, where it is known.
+   */
+  blame(): string | undefined {
+    const id = currentRequestId()
+    const exchange = this.#active.toArray().find((one) => one.id === id)
+    exchange?.interrupt(new GatewayError('internal'))
+    return id
+  }
+
   /** Ends what is left with an error in each client's own format (F48). @returns how many there were. */
   interruptAll(): number {
     const left = this.#active.toArray()
@@ -319,33 +322,4 @@ export class Serving {
     this.#guard.stop()
     this.#current?.retire()
   }
-}
-
-/** An answer for a request that never became an exchange. */
-function answerWithout(client: ClientChannel, request: RequestView, error: GatewayError): void {
-  const requestId = createRequestId()
-  const { contentType, body } = renderError({
-    shape: 'kong',
-    status: error.status,
-    code: error.code,
-    message: error.message,
-    requestId,
-    accept: request.headers.get('accept'),
-  })
-  const bytes = Buffer.from(body)
-  client.head({
-    status: error.status,
-    headers: new HeaderList([
-      'Content-Type',
-      contentType,
-      'Content-Length',
-      String(bytes.length),
-      'Retry-After',
-      '1',
-      'X-Kong-Request-Id',
-      requestId,
-    ]),
-  })
-  client.write(bytes)
-  client.end()
 }

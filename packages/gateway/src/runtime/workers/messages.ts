@@ -11,10 +11,16 @@ export interface WorkerStart {
   readonly settings: NodeSettings
   readonly counters: CounterTable
   readonly metrics: MetricStorage
+  /** Which part of `metrics` this thread writes: its alone while it lives. */
+  readonly region: number
+  /** Of the `SharedState` of all threads. */
   readonly state: SharedArrayBuffer
-  readonly terminal: boolean
-  /** A channel per log, so that each counts its own bytes under way. */
-  readonly logs: { readonly error: MessagePort; readonly access: MessagePort }
+  /** Of this thread's own `Pulse`. */
+  readonly pulse: SharedArrayBuffer
+  /** The way of log lines to the main thread. */
+  readonly logs: MessagePort
+  /** Log destinations that are terminals. */
+  readonly terminals: ReadonlySet<string>
 }
 
 /** Main thread to worker. */
@@ -25,65 +31,59 @@ export type Command =
       readonly portions: readonly Uint8Array[]
     }
   | { readonly kind: 'abort'; readonly generation: number }
+  /** The committed generation has changed: a worker without requests would not notice by itself. */
+  | { readonly kind: 'adopt' }
   | { readonly kind: 'listen'; readonly addresses: readonly ListenAddress[] }
   | { readonly kind: 'drain' }
   | { readonly kind: 'stop-accepting' }
   | { readonly kind: 'await-settled'; readonly timeoutMs: number }
   | { readonly kind: 'interrupt' }
   | { readonly kind: 'close'; readonly graceMs: number }
-  | { readonly kind: 'purge-cache'; readonly owner: string | undefined }
 
-/** Worker to main thread; `reply` answers the command of the same kind. */
+/** What the answer to a command holds. */
+export interface Answers {
+  readonly prepare: undefined
+  readonly abort: undefined
+  readonly adopt: undefined
+  readonly listen: readonly ListenAddress[]
+  readonly drain: undefined
+  readonly 'stop-accepting': undefined
+  /** Whether every exchange had settled in time. */
+  readonly 'await-settled': boolean
+  /** How many exchanges were ended. */
+  readonly interrupt: number
+  readonly close: undefined
+}
+
+export interface Order {
+  readonly id: number
+  readonly command: Command
+}
+
+/** Worker to main thread. */
 export type Report =
-  | { readonly kind: 'prepared'; readonly generation: number; readonly error: string | undefined }
-  | {
-      readonly kind: 'listening'
-      readonly addresses: readonly ListenAddress[]
-      readonly error: string | undefined
-    }
-  | { readonly kind: 'settled'; readonly all: boolean }
-  | { readonly kind: 'interrupted'; readonly count: number }
-  | { readonly kind: 'closed' }
+  | { readonly kind: 'done'; readonly id: number; readonly value: Answers[Command['kind']] }
+  | { readonly kind: 'refused'; readonly id: number; readonly error: SentError }
   /** A defect was caught: replace this worker, it finishes what it has and ends. */
   | { readonly kind: 'failing'; readonly reason: string }
 
-export function isReport(message: unknown): message is Report {
-  return (
-    typeof message === 'object' &&
-    message !== null &&
-    'kind' in message &&
-    typeof message.kind === 'string' &&
-    REPORT_KINDS.has(message.kind)
-  )
+/** What of an error survives the way between threads, a system error's code included. */
+export interface SentError {
+  readonly message: string
+  readonly code: string | undefined
+  readonly syscall: string | undefined
+  readonly port: number | undefined
 }
 
-const REPORT_KINDS: ReadonlySet<string> = new Set<Report['kind']>([
-  'prepared',
-  'listening',
-  'settled',
-  'interrupted',
-  'closed',
-  'failing',
-])
-
-export function isCommand(message: unknown): message is Command {
-  return (
-    typeof message === 'object' &&
-    message !== null &&
-    'kind' in message &&
-    typeof message.kind === 'string' &&
-    COMMAND_KINDS.has(message.kind)
-  )
+export function toSentError(error: unknown): SentError {
+  if (!(error instanceof Error))
+    return { message: String(error), code: undefined, syscall: undefined, port: undefined }
+  const { code, syscall } = error as NodeJS.ErrnoException
+  const port = 'port' in error && typeof error.port === 'number' ? error.port : undefined
+  return { message: error.message, code, syscall, port }
 }
 
-const COMMAND_KINDS: ReadonlySet<string> = new Set<Command['kind']>([
-  'prepare',
-  'abort',
-  'listen',
-  'drain',
-  'stop-accepting',
-  'await-settled',
-  'interrupt',
-  'close',
-  'purge-cache',
-])
+export function fromSentError({ message, code, syscall, port }: SentError): Error {
+  const error = new Error(message)
+  return code === undefined ? error : Object.assign(error, { code, syscall, port })
+}

@@ -1,41 +1,59 @@
-/** The few integers that the main thread and its workers read without asking each other. */
+/** The few integers that the main thread and all workers read without asking each other. */
 export class SharedState {
   readonly buffer: SharedArrayBuffer
   readonly #words: Int32Array
 
   /** @param buffer of another thread's `SharedState`; a new one when absent. */
-  constructor(workers: number, buffer?: SharedArrayBuffer) {
-    this.buffer = buffer ?? new SharedArrayBuffer((FIXED_WORDS + workers) * 4)
-    this.#words = new Int32Array(this.buffer)
+  constructor(buffer = new SharedArrayBuffer(8)) {
+    this.buffer = buffer
+    this.#words = new Int32Array(buffer)
   }
 
   /** The committed generation: workers switch to it at their next request, all at the same moment. */
   get generation(): number {
-    return Atomics.load(this.#words, GENERATION)
+    return Atomics.load(this.#words, 0)
   }
 
   set generation(generation: number) {
-    Atomics.store(this.#words, GENERATION, generation)
+    Atomics.store(this.#words, 0, generation)
   }
 
   get draining(): boolean {
-    return Atomics.load(this.#words, DRAINING) === 1
+    return Atomics.load(this.#words, 1) === 1
   }
 
   startDraining(): void {
-    Atomics.store(this.#words, DRAINING, 1)
-  }
-
-  /** A worker's sign of life; a loop that is stuck gives none. */
-  beat(worker: number): void {
-    Atomics.add(this.#words, FIXED_WORDS + worker, 1)
-  }
-
-  beats(worker: number): number {
-    return Atomics.load(this.#words, FIXED_WORDS + worker)
+    Atomics.store(this.#words, 1, 1)
   }
 }
 
-const GENERATION = 0
-const DRAINING = 1
-const FIXED_WORDS = 2
+/** What one worker tells about itself without being asked. */
+export class Pulse {
+  readonly buffer: SharedArrayBuffer
+  readonly #words: Int32Array
+
+  /** @param buffer of the other side's `Pulse`; a new one when absent. */
+  constructor(buffer = new SharedArrayBuffer(8)) {
+    this.buffer = buffer
+    this.#words = new Int32Array(buffer)
+  }
+
+  /** A sign of life; an event loop that is stuck gives none. */
+  beat(): void {
+    Atomics.add(this.#words, 0, 1)
+  }
+
+  /** How many signs of life there were; 0 while the thread is still starting. */
+  get beats(): number {
+    return Atomics.load(this.#words, 0)
+  }
+
+  /** The generation that the worker serves; 0 before the first. */
+  get generation(): number {
+    return Atomics.load(this.#words, 1)
+  }
+
+  set generation(generation: number) {
+    Atomics.store(this.#words, 1, generation)
+  }
+}

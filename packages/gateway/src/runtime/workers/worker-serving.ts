@@ -1,64 +1,48 @@
 import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
-import { unpackConfiguration } from '../../config/index.ts'
-import {
-  createAccessLog,
-  createLagMonitor,
-  createLogger,
-  createMetrics,
-  createNoAccessLog,
-  createPortLogSink,
-  Redactor,
-} from '../../observe/index.ts'
-import type { PinnedSnapshot } from '../pinned-snapshot.ts'
+import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
+import { LAST_WORDS_MS } from '../drain.ts'
 import { loadPlugins } from '../plugin-modules.ts'
 import { Serving } from '../serving.ts'
 import { systemClock } from '../system-clock.ts'
-import { isCommand, type Command, type Report, type WorkerStart } from './messages.ts'
-import { SharedState } from './shared-state.ts'
+import {
+  toSentError,
+  type Answers,
+  type Command,
+  type Order,
+  type Report,
+  type WorkerStart,
+} from './messages.ts'
+import { PreparedSnapshots } from './prepared-snapshots.ts'
+import { Pulse, SharedState } from './shared-state.ts'
 
 const HEARTBEAT_MS = 200
 
+/** How long the main thread may take to take over the last log lines, ms. */
+const FLUSH_MS = 250
+
 /** Serves on this thread as the main thread commands. */
 export async function runWorker(port: MessagePort, start: WorkerStart): Promise<void> {
-  const { settings, worker, workers, terminal } = start
-  const state = new SharedState(workers, start.state)
-  const metrics = createMetrics({ storage: start.metrics, region: worker + 1 })
-  const dropped = (destination: string) => {
-    const counter = metrics.counter('pratu_log_dropped_total', [destination])
-    return (lines: number): void => counter.add(lines)
-  }
-  const format = terminal ? 'text' : 'json'
-  const logger = createLogger({
-    level: settings.logLevel,
-    sink: createPortLogSink(start.logs.error, {
-      log: 'error',
-      onDropped: dropped(settings.errorLog),
-    }),
-    format,
-    members: { worker },
+  const { settings, worker, workers } = start
+  const state = new SharedState(start.state)
+  const pulse = new Pulse(start.pulse)
+  const metrics = createMetrics({ storage: start.metrics, region: start.region })
+  const logs = createLogs({
+    settings,
+    metrics,
+    port: start.logs,
+    worker,
+    terminals: start.terminals,
   })
-  const redactor = new Redactor()
-  const accessLog =
-    settings.proxyAccessLog === 'off'
-      ? createNoAccessLog()
-      : createAccessLog({
-          sink: createPortLogSink(start.logs.access, {
-            log: 'access',
-            onDropped: dropped(settings.proxyAccessLog),
-          }),
-          redactor,
-          format,
-        })
+  const { logger } = logs
   const plugins = await loadPlugins(settings.pluginModules)
-  const prepared = new Map<number, PinnedSnapshot>()
   const serving = new Serving({
     settings,
     plugins,
     metrics,
     logger,
-    accessLog,
-    redactor,
+    accessLog: logs.proxyAccess,
+    redactor: logs.redactor,
     counters: start.counters,
     clock: systemClock,
     worker,
@@ -68,101 +52,69 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
       draining: () => state.draining,
     }),
     healthPaths: HEALTH_PATHS,
-    beforeRequest: adopt,
+    beforeRequest: () => prepared.adopt(),
   })
+  const prepared = new PreparedSnapshots(serving, plugins, state, pulse)
   createLagMonitor(metrics)
-  setInterval(() => state.beat(worker), HEARTBEAT_MS).unref()
-  state.beat(worker)
-
-  /** One atomic read a request: every worker switches at the same moment. */
-  function adopt(): void {
-    const { generation } = state
-    if (generation === serving.generation) return
-    const snapshot = prepared.get(generation)
-    if (snapshot === undefined) return
-    prepared.delete(generation)
-    serving.commit(snapshot)
-  }
+  setInterval(() => pulse.beat(), HEARTBEAT_MS).unref()
+  pulse.beat()
 
   const report = (message: Report): void => port.postMessage(message)
-  const obey = async (command: Command): Promise<void> => {
+
+  async function obey(command: Command): Promise<Answers[Command['kind']]> {
     switch (command.kind) {
       case 'prepare':
-        report({
-          kind: 'prepared',
-          generation: command.generation,
-          error: await prepare(command),
-        })
-        break
+        await prepared.prepare(command.generation, command.portions)
+        return undefined
       case 'abort':
-        prepared.get(command.generation)?.retire()
-        prepared.delete(command.generation)
-        break
+        prepared.abort(command.generation)
+        return undefined
+      case 'adopt':
+        prepared.adopt()
+        return undefined
       case 'listen':
-        try {
-          const addresses = await serving.listen(command.addresses)
-          report({ kind: 'listening', addresses, error: undefined })
-        } catch (error) {
-          report({ kind: 'listening', addresses: [], error: String(error) })
-        }
-        break
+        return serving.listen(command.addresses)
       case 'drain':
         serving.drain()
-        break
+        return undefined
       case 'stop-accepting':
         serving.stopAccepting()
-        break
+        return undefined
       case 'await-settled':
-        report({ kind: 'settled', all: await serving.settled(command.timeoutMs) })
-        break
+        return serving.settled(command.timeoutMs)
       case 'interrupt':
-        report({ kind: 'interrupted', count: serving.interruptAll() })
-        break
+        return serving.interruptAll()
       case 'close':
         await serving.close(command.graceMs)
-        report({ kind: 'closed' })
-        break
-      case 'purge-cache': {
-        const { owner } = command
-        serving.cache.purge(owner === undefined ? undefined : (one) => one === owner)
-        break
-      }
-    }
-  }
-
-  /** @returns what makes the configuration unusable here. The main thread has validated it before. */
-  async function prepare({
-    generation,
-    portions,
-  }: Extract<Command, { kind: 'prepare' }>): Promise<string | undefined> {
-    try {
-      const entities = await unpackConfiguration({ portions }, { plugins })
-      const snapshot = await serving.prepare(entities, generation)
-      if (state.generation === generation) serving.commit(snapshot)
-      else prepared.set(generation, snapshot)
-      return undefined
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+        await logs.flush(FLUSH_MS)
+        return undefined
     }
   }
 
   // What a defect left behind cannot be trusted: finish what is under way, take nothing new, end (F51).
+  const leave = async (): Promise<void> => {
+    serving.stopAccepting()
+    if (!(await serving.settled(settings.drain.timeoutMs))) serving.interruptAll()
+    await serving.close(LAST_WORDS_MS)
+    await logs.flush(FLUSH_MS)
+  }
   let failing = false
   const fail = (error: unknown): void => {
     if (failing) return
     failing = true
-    logger.fatal('a defect in this worker', { error })
+    const requestId = serving.blame()
+    logger.fatal('a defect in this worker', { request_id: requestId, error })
     report({ kind: 'failing', reason: error instanceof Error ? error.message : String(error) })
-    serving.stopAccepting()
-    void serving
-      .settled(settings.drain.timeoutMs)
-      .then(() => serving.close(0))
-      .finally(() => process.exit(1))
+    void leave().finally(() => process.exit(1))
   }
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
-  port.on('message', (message: unknown) => {
-    if (isCommand(message)) obey(message).catch(fail)
+  // Only the main thread of this same program posts there.
+  port.on('message', ({ id, command }: Order) => {
+    obey(command).then(
+      (value) => report({ kind: 'done', id, value }),
+      (error: unknown) => report({ kind: 'refused', id, error: toSentError(error) }),
+    )
   })
 }
