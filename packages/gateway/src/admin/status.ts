@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../config/index.ts'
-import type { Metrics } from '../observe/index.ts'
+import { readClientTotals, type Metrics } from '../observe/index.ts'
 import { isEmptyConfiguration, type AdminState, type RefusedConfiguration } from './admin-state.ts'
 import { json, message, type AdminResponse } from './respond.ts'
 
@@ -37,22 +37,21 @@ export function statusResponse(
   const usage = process.memoryUsage()
   const current = state.current()
   const failure = state.failure()
-  const open = metrics.total('pratu_connections_open')
-  const inFlight = metrics.total('pratu_requests_in_flight')
-  const accepted = metrics.total('pratu_connections_accepted_total')
+  metrics.sample()
+  const clients = readClientTotals(metrics)
   return json(200, {
     memory: {
       workers_lua_vms: [{ http_allocated_gc: memory(usage.heapUsed), pid: process.pid }],
       lua_shared_dicts: {},
     },
     server: {
-      connections_active: open,
+      connections_active: clients.active,
       connections_reading: 0,
-      connections_writing: inFlight,
-      connections_waiting: Math.max(0, open - inFlight),
-      connections_accepted: accepted,
-      connections_handled: accepted,
-      total_requests: metrics.total('pratu_requests_received_total'),
+      connections_writing: clients.writing,
+      connections_waiting: clients.waiting,
+      connections_accepted: clients.accepted,
+      connections_handled: clients.accepted,
+      total_requests: clients.received,
     },
     configuration_hash: current?.hash ?? NO_HASH,
     pratu: {

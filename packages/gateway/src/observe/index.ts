@@ -27,7 +27,7 @@ export {
 } from './route-series.ts'
 export { createLlmMetrics, type LlmCall, type LlmMetrics, type TokenKind } from './llm-metrics.ts'
 export { createPluginMetrics, rateLimitShare, type PluginMetricsOptions } from './plugin-metrics.ts'
-export { registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
+export { readClientTotals, registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
 export { readContainerMemory, type ContainerMemory } from './container-memory.ts'
 export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
 export { createLogs, type Logs, type LogsOptions } from './logs.ts'

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { readContainerMemory, type ContainerMemory } from './container-memory.ts'
 import type { Metrics } from './metrics.ts'
+import type { ComputedSample } from './text-format.ts'
 
 export interface NodeMetricsOptions {
   /** Kong's `node_id`: a UUID per process. */
@@ -27,20 +28,18 @@ export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOption
 
 /** The families that Kong always has (kong.md §3.6). There are no Lua dictionaries here, so those have no series. */
 function registerKongNode(metrics: Metrics, { nodeId, version }: NodeMetricsOptions): void {
-  const connections = (state: string, read: () => number): void =>
-    metrics.sampled('kong_nginx_connections_total', [nodeId, 'http', state], read)
-  const open = (): number => metrics.total('pratu_connections_open')
-  const accepted = (): number => metrics.total('pratu_connections_accepted_total')
-  const inFlight = (): number => metrics.total('pratu_requests_in_flight')
-  const received = (): number => metrics.total('pratu_requests_received_total')
-  connections('accepted', accepted)
-  connections('handled', accepted)
-  connections('total', received)
-  connections('active', open)
-  connections('reading', () => 0)
-  connections('writing', inFlight)
-  connections('waiting', () => Math.max(0, open() - inFlight()))
-  metrics.sampled('kong_nginx_requests_total', [nodeId, 'http'], received)
+  // Computed from series that the same scrape has read just before.
+  metrics.collect('kong_nginx_connections_total', () => {
+    const { accepted, active, received, writing, waiting } = readClientTotals(metrics)
+    const states = { accepted, handled: accepted, total: received, active, writing, waiting }
+    return Object.entries({ ...states, reading: 0 }).map(([state, value]): ComputedSample => [
+      [nodeId, 'http', state],
+      value,
+    ])
+  })
+  metrics.collect('kong_nginx_requests_total', () => [
+    [[nodeId, 'http'], readClientTotals(metrics).received],
+  ])
   metrics.gauge('kong_nginx_timers', ['running']).set(0)
   metrics.gauge('kong_nginx_timers', ['pending']).set(0)
   metrics.counter('kong_nginx_metric_errors_total').add(0)
@@ -51,6 +50,30 @@ function registerKongNode(metrics: Metrics, { nodeId, version }: NodeMetricsOpti
     [nodeId, String(process.pid), 'http'],
     () => process.memoryUsage().heapUsed,
   )
+}
+
+/** Clients of the proxy port over all threads, as nginx counts them. */
+export interface ClientTotals {
+  readonly accepted: number
+  readonly received: number
+  readonly active: number
+  /** Being answered. */
+  readonly writing: number
+  /** Between requests. */
+  readonly waiting: number
+}
+
+/** As of the last `metrics.sample()` of each thread. */
+export function readClientTotals(metrics: Metrics): ClientTotals {
+  const active = metrics.total('pratu_connections_open')
+  const writing = metrics.total('pratu_requests_in_flight')
+  return {
+    accepted: metrics.total('pratu_connections_accepted_total'),
+    received: metrics.total('pratu_requests_received_total'),
+    active,
+    writing,
+    waiting: Math.max(0, active - writing),
+  }
 }
 
 function registerProcess(metrics: Metrics): void {
