@@ -39,6 +39,11 @@ export function withoutNull(schema: JsonSchema): JsonSchema {
   return others.at(-1) ?? schema
 }
 
+/** What stands for an absent field; null when nothing does. */
+export function defaultOf(schema: JsonSchema): unknown {
+  return schema['default'] ?? withoutNull(schema)['default'] ?? null
+}
+
 export function typeOf(schema: JsonSchema): string | undefined {
   const { type } = schema
   if (typeof type === 'string') return type

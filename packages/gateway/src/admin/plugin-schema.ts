@@ -1,4 +1,5 @@
 import {
+  defaultOf,
   describeSchema,
   isJsonSchema,
   isSecretSchema,
@@ -31,8 +32,9 @@ function recordFields(schema: JsonSchema): readonly KongField[] {
 
 function toField(given: JsonSchema): KongField {
   const schema = withoutNull(given)
+  const fallback = defaultOf(given)
   const common = {
-    ...('default' in given ? { default: given['default'] } : {}),
+    ...(fallback === null ? {} : { default: fallback }),
     ...(isSecretSchema(given) ? { encrypted: true, referenceable: true } : {}),
     ...(Array.isArray(schema['enum']) ? { one_of: schema['enum'] } : {}),
   }

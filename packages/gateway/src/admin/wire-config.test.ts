@@ -31,6 +31,27 @@ describe('kong.md §4.2 the configuration of a plugin', () => {
     })
   })
 
+  test('has the default of a field that may be null', () => {
+    const nullable = describeSchema(
+      field.record({ port: field.optional(field.port().meta({ default: 6379 })) }),
+    )
+    expect(toWireConfig(nullable ?? {}, {})).toEqual({ port: 6379 })
+    expect(toWireConfig(nullable ?? {}, { port: 1 })).toEqual({ port: 1 })
+  })
+
+  test('shows deprecated names beside the new ones, whichever was written', () => {
+    const aliased = describeSchema(
+      field.record({
+        redis: field.filled(field.record({ host: field.optional(field.host()) })),
+        redis_host: field.optional(field.host()),
+      }),
+    )
+    const both = { redis: { host: 'r' }, redis_host: 'r' }
+    expect(toWireConfig(aliased ?? {}, { redis: { host: 'r' } })).toEqual(both)
+    expect(toWireConfig(aliased ?? {}, { redis_host: 'r' })).toEqual(both)
+    expect(toWireConfig(aliased ?? {}, {})).toEqual({ redis: { host: null }, redis_host: null })
+  })
+
   test('keeps fields that the schema does not describe', () => {
     expect(toWireConfig(schema ?? {}, { other: { x: 1 } })).toMatchObject({ other: { x: 1 } })
     expect(toMaskedConfig({ any: ['thing'] })).toEqual({ any: ['thing'] })

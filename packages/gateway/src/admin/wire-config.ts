@@ -1,5 +1,6 @@
 import { Redactor, scrubText } from '../observe/index.ts'
 import {
+  defaultOf,
   isJsonSchema,
   isSecretSchema,
   propertiesOf,
@@ -30,7 +31,25 @@ export function toWireConfig(schema: JsonSchema, written: unknown): Record<strin
   for (const [name, value] of Object.entries(given)) {
     if (!shown.has(name)) shown.set(name, masked(value, SECRET_NAME.test(name), 0))
   }
+  showAliases(shown, given)
   return Object.fromEntries(shown)
+}
+
+/** `redis_host` beside `redis.host`: whichever was written is shown under both names, as in Kong. */
+function showAliases(shown: Map<string, unknown>, given: JsonSchema): void {
+  for (const [record, members] of shown) {
+    if (!isJsonSchema(members)) continue
+    const written = given[record]
+    const merged: Record<string, unknown> = { ...members }
+    for (const member of Object.keys(members)) {
+      const alias = `${record}_${member}`
+      if (!shown.has(alias)) continue
+      const isNew = isJsonSchema(written) && (written[member] ?? undefined) !== undefined
+      if (isNew) shown.set(alias, members[member])
+      else merged[member] = shown.get(alias)
+    }
+    shown.set(record, merged)
+  }
 }
 
 /** For a plugin that cannot be described: what its author wrote, masked. */
@@ -47,11 +66,10 @@ function filled(schema: JsonSchema, given: unknown, secret: boolean): unknown {
   const isRecord = typeOf(inner) === 'object' && propertiesOf(inner).length > 0
   if (isRecord) {
     // A record that stays null unless it is written says so with a default of its own, or by allowing null.
-    if (given === undefined && inner !== schema)
-      return 'default' in schema ? schema['default'] : null
+    if (given === undefined && inner !== schema) return defaultOf(schema)
     return toWireConfig(inner, given)
   }
-  if (given === undefined || given === null) return 'default' in schema ? schema['default'] : null
+  if (given === undefined || given === null) return defaultOf(schema)
   const items = inner['items']
   if (Array.isArray(given) && isJsonSchema(items) && propertiesOf(items).length > 0) {
     return given.map((item: unknown) => toWireConfig(items, item))
