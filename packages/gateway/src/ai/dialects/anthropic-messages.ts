@@ -1,5 +1,12 @@
 import { jsonTextBytes, objectAfter } from '../stream/index.ts'
-import { member, readCount, type Usage, type UsageReading } from '../usage/index.ts'
+import {
+  member,
+  NO_USAGE,
+  readCount,
+  readServiceTier,
+  type Usage,
+  type UsageReading,
+} from '../usage/index.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 import { eventType } from './event-type.ts'
 
@@ -13,21 +20,39 @@ function readUsage(wire: unknown, before?: Usage): UsageReading {
   const output = readCount(member(wire, 'output_tokens'))
   const input = countOr(member(wire, 'input_tokens'), before?.inputUncached)
   const cacheRead = countOr(member(wire, 'cache_read_input_tokens'), before?.cacheRead)
-  const cacheWrite = countOr(member(wire, 'cache_creation_input_tokens'), before?.cacheWrite)
+  const written = countOr(
+    member(wire, 'cache_creation_input_tokens'),
+    before === undefined ? undefined : before.cacheWrite + before.cacheWriteLong,
+  )
+  const cacheWriteLong = countOr(
+    member(member(wire, 'cache_creation'), 'ephemeral_1h_input_tokens'),
+    before?.cacheWriteLong,
+  )
+  const webSearches = countOr(
+    member(member(wire, 'server_tool_use'), 'web_search_requests'),
+    before?.webSearches,
+  )
   if (
     thinking === undefined ||
     output === undefined ||
     input === undefined ||
     cacheRead === undefined ||
-    cacheWrite === undefined ||
+    written === undefined ||
+    cacheWriteLong === undefined ||
+    webSearches === undefined ||
+    cacheWriteLong > written ||
     thinking > output
   ) {
     return 'anomaly'
   }
   return {
+    ...NO_USAGE,
     inputUncached: input,
     cacheRead,
-    cacheWrite,
+    cacheWrite: written - cacheWriteLong,
+    cacheWriteLong,
+    webSearches,
+    serviceTier: readServiceTier(member(wire, 'service_tier')) ?? before?.serviceTier,
     outputText: output - thinking,
     reasoning: thinking,
     source: 'provider',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AiFormat } from '../../config/index.ts'
 import { DIALECTS } from './index.ts'
+import { NO_USAGE } from '../usage/index.ts'
 
 const events = (format: AiFormat, data: readonly unknown[]) => {
   const reader = DIALECTS[format].openStream()
@@ -30,6 +31,7 @@ describe('usage becomes disjoint counts', () => {
         },
       }),
     ).toEqual({
+      ...NO_USAGE,
       inputUncached: 5,
       cacheRead: 4,
       cacheWrite: 1,
@@ -50,6 +52,7 @@ describe('usage becomes disjoint counts', () => {
         },
       }),
     ).toEqual({
+      ...NO_USAGE,
       inputUncached: 6,
       cacheRead: 3,
       cacheWrite: 0,
@@ -71,6 +74,7 @@ describe('usage becomes disjoint counts', () => {
         },
       }),
     ).toEqual({
+      ...NO_USAGE,
       inputUncached: 9,
       cacheRead: 100,
       cacheWrite: 20,
@@ -91,6 +95,7 @@ describe('usage becomes disjoint counts', () => {
         },
       }),
     ).toEqual({
+      ...NO_USAGE,
       inputUncached: 7,
       cacheRead: 2,
       cacheWrite: 0,

@@ -7,19 +7,40 @@ const TEXT = Buffer.from('"text"')
 const FINISH = Buffer.from('"finishReason"')
 const ERROR = Buffer.from('"error"')
 
-/** Gemini keeps thoughts beside the candidates' tokens, not inside them. */
+/**
+ * Gemini keeps thoughts beside the candidates' tokens, and what its own tools put into the prompt beside the prompt's
+ * (llm-apis.md §1.5).
+ */
 function readUsage(wire: unknown): UsageReading {
   if (wire === undefined || wire === null) return undefined
   const thoughts = readCount(member(wire, 'thoughtsTokenCount'))
   const candidates = readCount(member(wire, 'candidatesTokenCount'))
-  if (thoughts === undefined || candidates === undefined) return 'anomaly'
+  const prompt = readCount(member(wire, 'promptTokenCount'))
+  const toolResults = readCount(member(wire, 'toolUsePromptTokenCount'))
+  if (
+    thoughts === undefined ||
+    candidates === undefined ||
+    prompt === undefined ||
+    toolResults === undefined
+  ) {
+    return 'anomaly'
+  }
   return fromInclusive({
-    input: member(wire, 'promptTokenCount'),
+    input: prompt + toolResults,
     cacheRead: member(wire, 'cachedContentTokenCount'),
     cacheWrite: 0,
+    audioInput: audioTokens(member(wire, 'promptTokensDetails')),
     output: candidates + thoughts,
     reasoning: thoughts,
+    audioOutput: audioTokens(member(wire, 'candidatesTokensDetails')),
+    serviceTier: member(wire, 'serviceTier'),
   })
+}
+
+function audioTokens(details: unknown): unknown {
+  if (!Array.isArray(details)) return 0
+  const audio: unknown = details.find((part) => member(part, 'modality') === 'AUDIO')
+  return member(audio, 'tokenCount')
 }
 
 export const gemini: Dialect = {

@@ -1,5 +1,5 @@
 import type { AiFormat } from '../../config/index.ts'
-import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, type UsageReading } from '../usage/index.ts'
 import type { Dialect, StreamError, StreamReader } from './dialect.ts'
 
@@ -8,21 +8,41 @@ const CONTENT = Buffer.from('"content"')
 const TEXT = Buffer.from('"text"')
 const ARGUMENTS = Buffer.from('"arguments"')
 const REASONING = Buffer.from('"reasoning_content"')
+const SERVICE_TIER = 'service_tier'
 const ERROR = Buffer.from('"error"')
 const DONE = '[DONE]'
 
-/** OpenAI counts inclusively: parts are contained in their totals (llm-apis.md §1.1). */
-export function readOpenAiUsage(wire: unknown): UsageReading {
+/**
+ * OpenAI counts inclusively: parts are contained in their totals (llm-apis.md §1.1). Hosts that speak its format differ:
+ * xAI counts reasoning beside the completion, DeepSeek names the cached part of the prompt itself (llm-apis.md §1.8).
+ */
+export function readOpenAiUsage(wire: unknown, serviceTier?: unknown): UsageReading {
   if (wire === undefined || wire === null) return undefined
   const input = member(wire, 'prompt_tokens_details')
   const output = member(wire, 'completion_tokens_details')
+  const reasoning = member(output, 'reasoning_tokens')
   return fromInclusive({
     input: member(wire, 'prompt_tokens'),
-    cacheRead: member(input, 'cached_tokens'),
+    cacheRead: member(input, 'cached_tokens') ?? member(wire, 'prompt_cache_hit_tokens'),
     cacheWrite: member(input, 'cache_write_tokens'),
-    output: member(wire, 'completion_tokens'),
-    reasoning: member(output, 'reasoning_tokens'),
+    audioInput: member(input, 'audio_tokens'),
+    output: withReasoning(wire, reasoning),
+    reasoning,
+    audioOutput: member(output, 'audio_tokens'),
+    serviceTier,
   })
+}
+
+/** The completion's tokens, reasoning included: the total tells whether it already is. */
+function withReasoning(wire: unknown, reasoning: unknown): unknown {
+  const output = member(wire, 'completion_tokens')
+  const total = member(wire, 'total_tokens')
+  const input = member(wire, 'prompt_tokens')
+  const counts = [input, output, total, reasoning]
+  if (!counts.every((count) => typeof count === 'number') || reasoning === 0) return output
+  return Number(total) === Number(input) + Number(output) + Number(reasoning)
+    ? Number(output) + Number(reasoning)
+    : output
 }
 
 /** @returns how an OpenAI client is told that its stream broke: no `[DONE]` follows. */
@@ -43,7 +63,8 @@ export function createOpenAiDialect(format: AiFormat): Dialect {
   return {
     format,
     errorShape: 'openai',
-    usageOf: (answer) => readOpenAiUsage(objectAfter(answer, USAGE)),
+    usageOf: (answer) =>
+      readOpenAiUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
     contentBytesOf: contentBytes,
     openStream: () => new OpenAiStream(contentBytes),
     errorEvent: openAiErrorEvent,
@@ -75,7 +96,9 @@ class OpenAiStream implements StreamReader {
       this.contentBytes += text
     }
     const usage = objectAfter(data, USAGE)
-    if (usage !== undefined && usage !== null) this.usage = readOpenAiUsage(usage)
+    if (usage !== undefined && usage !== null) {
+      this.usage = readOpenAiUsage(usage, stringMember(data, SERVICE_TIER))
+    }
     if (data.includes(ERROR)) this.#readError(data)
   }
 

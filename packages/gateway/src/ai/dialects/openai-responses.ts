@@ -1,21 +1,26 @@
-import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, type UsageReading } from '../usage/index.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 import { eventType } from './event-type.ts'
 
 const USAGE = Buffer.from('"usage"')
 const TEXT = Buffer.from('"text"')
+const SERVICE_TIER = 'service_tier'
 const DELTA = Buffer.from('"delta"')
 
-function readUsage(wire: unknown): UsageReading {
+function readUsage(wire: unknown, serviceTier: unknown): UsageReading {
   if (wire === undefined || wire === null) return undefined
   const input = member(wire, 'input_tokens_details')
+  const output = member(wire, 'output_tokens_details')
   return fromInclusive({
     input: member(wire, 'input_tokens'),
     cacheRead: member(input, 'cached_tokens'),
     cacheWrite: member(input, 'cache_write_tokens'),
+    audioInput: member(input, 'audio_tokens'),
     output: member(wire, 'output_tokens'),
-    reasoning: member(member(wire, 'output_tokens_details'), 'reasoning_tokens'),
+    reasoning: member(output, 'reasoning_tokens'),
+    audioOutput: member(output, 'audio_tokens'),
+    serviceTier,
   })
 }
 
@@ -23,7 +28,7 @@ function readUsage(wire: unknown): UsageReading {
 export const openaiResponses: Dialect = {
   format: 'openai-responses',
   errorShape: 'openai',
-  usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
+  usageOf: (answer) => readUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new ResponsesStream(),
   errorEvent: ({ code, message }) =>
@@ -51,7 +56,10 @@ class ResponsesStream implements StreamReader {
       case 'response.incomplete':
       case 'response.failed':
         this.state = 'complete'
-        this.usage = readUsage(objectAfter(data, USAGE))
+        this.usage = readUsage(
+          objectAfter(data, USAGE),
+          stringMember(data, SERVICE_TIER, 'response'),
+        )
         break
       case 'error':
         this.state = 'failed'

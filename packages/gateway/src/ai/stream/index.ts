@@ -1,2 +1,2 @@
 export { EventScanner } from './event-scanner.ts'
-export { jsonTextBytes, objectAfter } from './json-scan.ts'
+export { jsonTextBytes, objectAfter, stringMember } from './json-scan.ts'

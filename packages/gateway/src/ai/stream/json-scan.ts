@@ -1,3 +1,5 @@
+import { member } from '../usage/index.ts'
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
@@ -79,4 +81,40 @@ function stringEnd(json: Buffer, from: number): number {
     else if (byte === QUOTE) return i
   }
   return json.length
+}
+
+/**
+ * The string member `name` of a JSON object, or of the object in its member `within`. Where a member of that name stands
+ * once nothing is parsed; clients can have providers echo more of them (metadata, tools), and then only a parse tells.
+ *
+ * @returns `undefined` when there is none, or what is no JSON.
+ */
+export function stringMember(json: Buffer, name: string, within?: string): string | undefined {
+  const quotedKey = Buffer.from(`"${name}"`)
+  let found: Buffer | undefined
+  for (let at = json.indexOf(quotedKey); at >= 0; at = json.indexOf(quotedKey, at + 1)) {
+    const colon = skipSpace(json, at + quotedKey.length)
+    if (json[colon] !== COLON) continue
+    const start = skipSpace(json, colon + 1)
+    if (json[start] !== QUOTE) continue
+    if (found !== undefined) return parsedMember(json, name, within)
+    found = json.subarray(start, stringEnd(json, start + 1) + 1)
+  }
+  const value = found === undefined ? undefined : parse(found)
+  return typeof value === 'string' ? value : undefined
+}
+
+function parsedMember(json: Buffer, name: string, within: string | undefined): string | undefined {
+  const root = parse(json)
+  const holder = within === undefined ? root : member(root, within)
+  const value = member(holder, name)
+  return typeof value === 'string' ? value : undefined
+}
+
+function parse(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString('utf8'))
+  } catch {
+    return undefined
+  }
 }

@@ -1,4 +1,4 @@
-import type { Usage } from './usage.ts'
+import { NO_USAGE, type Usage } from './usage.ts'
 
 /** English text and code run at about four bytes a token with today's tokenizers. */
 const BYTES_PER_TOKEN = 4
@@ -19,14 +19,12 @@ export function estimateUsage(
   contentEvents: number,
 ): Usage {
   return {
+    ...NO_USAGE,
     inputUncached: Math.ceil(promptBytes / BYTES_PER_TOKEN),
-    cacheRead: 0,
-    cacheWrite: 0,
     outputText:
       contentBytes <= contentEvents * MAX_TOKEN_BYTES
         ? contentEvents
         : Math.ceil(contentBytes / BYTES_PER_TOKEN),
-    reasoning: 0,
     source: 'estimated',
   }
 }

@@ -6,6 +6,7 @@ export {
   NO_USAGE,
   promptTokens,
   readCount,
+  readServiceTier,
   type Usage,
   type UsageReading,
   type UsageSource,
