@@ -16,11 +16,11 @@ function tree(files: Record<string, string>) {
 
 test('version 2: the tightest limit on the way to the root counts', () => {
   const roots = tree({
-    self: '0::/kubepods/pod1/box\n',
-    'fs/kubepods/pod1/box/memory.max': 'max\n',
-    'fs/kubepods/pod1/box/memory.current': '1000\n',
-    'fs/kubepods/pod1/box/cpu.max': '150000 100000\n',
-    'fs/kubepods/pod1/memory.max': '536870912\n',
+    self: '0::/kubepods/pod:1/box\n',
+    'fs/kubepods/pod:1/box/memory.max': 'max\n',
+    'fs/kubepods/pod:1/box/memory.current': '1000\n',
+    'fs/kubepods/pod:1/box/cpu.max': '150000 100000\n',
+    'fs/kubepods/pod:1/memory.max': '536870912\n',
     'fs/kubepods/memory.max': '1073741824\n',
   })
   expect(readCgroup(roots)).toEqual({
@@ -58,6 +58,15 @@ test('version 1: limits per controller, huge values mean none', () => {
     memoryUsageBytes: 77,
     cpus: 0.5,
   })
+})
+
+test("version 1 inside a container: the path is the host's, the own group is at the root", () => {
+  const roots = tree({
+    self: '4:memory:/docker/abc\n',
+    'fs/memory/memory.usage_in_bytes': '2000\n',
+    'fs/memory/memory.limit_in_bytes': '3000\n',
+  })
+  expect(readCgroup(roots)).toMatchObject({ memoryLimitBytes: 3000, memoryUsageBytes: 2000 })
 })
 
 test('without control groups nothing is known', () => {

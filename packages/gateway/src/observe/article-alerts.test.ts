@@ -21,7 +21,7 @@ function scrape(): string {
     nodeId: 'n',
     version: '0.1.0',
     containerMetrics: true,
-    readMemory: () => ({ usageBytes: 100, limitBytes: 400 }),
+    readMemory: () => ({ memoryUsageBytes: 100, memoryLimitBytes: 400 }),
   })
   const recorder = createExchangeMetrics(metrics, { namespace: undefined })
   const series = recorder.series({ id: 'r', name: 'chat' }, { name: 'llm', host: 'h' }, 'pratu')

@@ -1,4 +1,4 @@
-/** Metrics and logs. Imports no room above `http`; knows no plugin, no listener, no pipeline. */
+/** Metrics and logs. Knows no plugin, no listener, no pipeline. */
 export {
   METRICS,
   isMetricName,
@@ -28,7 +28,6 @@ export {
 export { createLlmMetrics, type LlmCall, type LlmMetrics, type TokenKind } from './llm-metrics.ts'
 export { createPluginMetrics, rateLimitShare, type PluginMetricsOptions } from './plugin-metrics.ts'
 export { readClientTotals, registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
-export { readContainerMemory, type ContainerMemory } from './container-memory.ts'
 export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
 export { createLogs, type Logs, type LogsOptions } from './logs.ts'
 export { createLogger, createSilentLogger, type Logger, type LogLevel } from './logger.ts'

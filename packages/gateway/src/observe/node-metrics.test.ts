@@ -1,78 +1,34 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readContainerMemory, type MemorySources } from './container-memory.ts'
+import { describe, expect, test, vi } from 'vitest'
 import { createLagMonitor } from './lag-monitor.ts'
 import { createMetrics } from './metrics.ts'
 import { registerNodeMetrics } from './node-metrics.ts'
 
 describe("the container's memory", () => {
-  let root: string
-  beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'pratu-cgroup-'))
-  })
-  afterEach(() => rmSync(root, { recursive: true }))
-
-  function given(cgroup: string, files: Readonly<Record<string, string>>): MemorySources {
-    const cgroupFile = join(root, 'cgroup')
-    writeFileSync(cgroupFile, cgroup)
-    for (const [path, text] of Object.entries(files)) {
-      const file = join(root, 'fs', path)
-      mkdirSync(dirname(file), { recursive: true })
-      writeFileSync(file, text)
-    }
-    return { cgroupFile, cgroupRoot: join(root, 'fs') }
+  function scrapeOf(memoryUsageBytes: number | undefined, memoryLimitBytes: number | undefined) {
+    const metrics = createMetrics()
+    registerNodeMetrics(metrics, {
+      nodeId: 'node-1',
+      version: '0.1.0',
+      containerMetrics: true,
+      readMemory: () => ({ memoryUsageBytes, memoryLimitBytes }),
+    })
+    return [...metrics.render('text')].join('')
   }
 
-  test('cgroup v2 as a pod sees it: its own files at the root', () => {
-    const sources = given('0::/\n', {
-      'memory.current': '104857600\n',
-      'memory.max': '1073741824\n',
-    })
-    expect(readContainerMemory(sources)).toEqual({
-      usageBytes: 104_857_600,
-      limitBytes: 1_073_741_824,
-    })
-  })
-
-  test('cgroup v2 nested: the tightest limit of all parents holds', () => {
-    const sources = given('0::/kubepods/pod:1/ctr\n', {
-      'kubepods/pod:1/ctr/memory.current': '1000\n',
-      'kubepods/pod:1/ctr/memory.max': 'max\n',
-      'kubepods/pod:1/memory.max': '5000\n',
-      'kubepods/memory.max': '9000\n',
-    })
-    expect(readContainerMemory(sources)).toEqual({ usageBytes: 1000, limitBytes: 5000 })
-  })
-
-  test('cgroup v1, with the path of the host where the container has its own root', () => {
-    const sources = given('9:cpu:/x\n4:memory:/docker/abc\n', {
-      'memory/memory.usage_in_bytes': '2000\n',
-      'memory/memory.limit_in_bytes': '3000\n',
-    })
-    expect(readContainerMemory(sources)).toEqual({ usageBytes: 2000, limitBytes: 3000 })
+  test('usage and limit are in the scrape', () => {
+    const text = scrapeOf(1000, 5000)
+    expect(text).toContain('\ncontainer_memory_usage_bytes 1000\n')
+    expect(text).toContain('\ncontainer_spec_memory_limit_bytes 5000\n')
   })
 
   test("no limit is no series: a limit of 0 would make the article's ratio infinite", () => {
-    expect(
-      readContainerMemory(given('0::/\n', { 'memory.current': '7', 'memory.max': 'max' })),
-    ).toEqual({
-      usageBytes: 7,
-      limitBytes: undefined,
-    })
-    const v1 = given('4:memory:/\n', {
-      'memory/memory.usage_in_bytes': '2000',
-      'memory/memory.limit_in_bytes': '9223372036854771712',
-    })
-    expect(readContainerMemory(v1)?.limitBytes).toBeUndefined()
+    const text = scrapeOf(1000, undefined)
+    expect(text).toContain('\ncontainer_memory_usage_bytes 1000\n')
+    expect(text).not.toContain('\ncontainer_spec_memory_limit_bytes ')
   })
 
   test('without a memory cgroup there is nothing', () => {
-    expect(readContainerMemory(given('', {}))).toBeUndefined()
-    expect(
-      readContainerMemory({ cgroupFile: join(root, 'none'), cgroupRoot: root }),
-    ).toBeUndefined()
+    expect(scrapeOf(undefined, undefined)).not.toContain('\ncontainer_memory_usage_bytes ')
   })
 })
 

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { readContainerMemory, type ContainerMemory } from './container-memory.ts'
+import { readCgroup, type CgroupFacts } from '../config/index.ts'
 import type { Metrics } from './metrics.ts'
 import type { ComputedSample } from './text-format.ts'
 
@@ -11,8 +11,10 @@ export interface NodeMetricsOptions {
   /** Whether the container's memory is exported under cAdvisor's names (`NodeSettings.containerMetrics`). */
   readonly containerMetrics: boolean
   /** Replaces the reading of the cgroup, for tests. */
-  readonly readMemory?: () => ContainerMemory | undefined
+  readonly readMemory?: () => ContainerMemory
 }
+
+type ContainerMemory = Pick<CgroupFacts, 'memoryUsageBytes' | 'memoryLimitBytes'>
 
 /**
  * Everything about the process and the node that is read at a scrape. Only for the thread that renders: a second one
@@ -21,8 +23,7 @@ export interface NodeMetricsOptions {
 export function registerNodeMetrics(metrics: Metrics, options: NodeMetricsOptions): void {
   registerKongNode(metrics, options)
   registerProcess(metrics)
-  if (options.containerMetrics)
-    registerContainer(metrics, options.readMemory ?? readContainerMemory)
+  if (options.containerMetrics) registerContainer(metrics, options.readMemory ?? readCgroup)
   metrics.gauge('pratu_build_info', [options.version, process.versions.node]).set(1)
 }
 
@@ -90,10 +91,11 @@ function registerProcess(metrics: Metrics): void {
   metrics.gauge('process_start_time_seconds').set(started)
 }
 
-function registerContainer(metrics: Metrics, read: () => ContainerMemory | undefined): void {
-  if (read() === undefined) return
-  metrics.sampled('container_memory_usage_bytes', [], () => read()?.usageBytes)
-  metrics.sampled('container_spec_memory_limit_bytes', [], () => read()?.limitBytes)
+/** As cAdvisor would report it. No limit is no series: a limit of 0 would make the article's ratio infinite. */
+function registerContainer(metrics: Metrics, read: () => ContainerMemory): void {
+  if (read().memoryUsageBytes === undefined) return
+  metrics.sampled('container_memory_usage_bytes', [], () => read().memoryUsageBytes)
+  metrics.sampled('container_spec_memory_limit_bytes', [], () => read().memoryLimitBytes)
 }
 
 function openFileDescriptors(): number | undefined {
