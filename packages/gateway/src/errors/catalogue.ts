@@ -73,6 +73,12 @@ export const CATALOGUE = {
   https_required: { status: 426, retryable: false, message: 'Please use HTTPS protocol' },
   // The gateway itself
   internal: { status: 500, retryable: true, message: 'An unexpected error occurred' },
+  // Kong's answer, text and all, when a limit's Redis is away and `fault_tolerant` is false (kong.md §3.3).
+  limit_store_unavailable: {
+    status: 500,
+    retryable: true,
+    message: 'An unexpected error occurred',
+  },
   overloaded: {
     status: 503,
     retryable: true,

@@ -141,7 +141,10 @@ describe('architecture §3.4a admission', () => {
         {
           name: 'auth',
           priority: 100,
-          access: (exchange) => void exchange.identify(consumer, undefined) as undefined,
+          access: (exchange) => {
+            exchange.identify(consumer, undefined)
+            return undefined
+          },
         },
         { ...limiter('limit', 50, ['everyone'], calls) },
         { ...limiter('limit', 50, ['own', 'more'], calls), consumerId: 'c1' },

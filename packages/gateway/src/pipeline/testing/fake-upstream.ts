@@ -12,7 +12,7 @@ import type {
 /** One call as the upstream sees it; the test answers it. */
 export class FakeCall implements UpstreamCall {
   readonly request: UpstreamRequest
-  readonly tries: readonly Try[] = []
+  readonly tries: Try[] = []
   cancelled = false
   resumed = 0
   readonly #sink: UpstreamSink

@@ -1,0 +1,8 @@
+export { costOf, formatDollars } from './cost.ts'
+export { NO_OVERLAY, PriceCatalogue, type PriceOverlay } from './catalogue.ts'
+export { overlayOf } from './overlay.ts'
+export { priceAt, type ModelPrice, type Price, type Rates, type TimedPrice } from './price.ts'
+export { PRICE_TABLE_DATE, PRICE_TABLE_SOURCE } from './price-table.ts'
+export { Pricing, type Cost, type PricedService } from './pricing.ts'
+export { providerId } from './provider-ids.ts'
+export { priceTable } from './table.ts'
