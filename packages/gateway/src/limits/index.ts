@@ -1,5 +1,6 @@
 export { calendarWindow, type CalendarWindow } from './calendar-window.ts'
 export { createCounterTable, type CounterTable } from './counter-table.ts'
+export { createLimitLedger, type LimitLedger, type LimitLedgerOptions } from './limit-ledger.ts'
 export {
   createMemoryLedger,
   type LedgerUsage,

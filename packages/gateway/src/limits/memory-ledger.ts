@@ -190,14 +190,17 @@ class MemoryMeter implements Meter {
   readonly hash: Hash64
 
   constructor(definition: MeterDefinition, hash: Hash64) {
-    const { id, limit, window } = definition
-    if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw new RangeError(`meter ${id}: the limit must be a whole number from 1, not ${limit}`)
-    }
+    checkLimit(definition)
     this.definition = definition
-    this.period = PERIODS.indexOf(window.period)
+    this.period = PERIODS.indexOf(definition.window.period)
     this.hash = hash
   }
+}
+
+/** @throws {RangeError} for a limit that is not a whole number from 1. */
+export function checkLimit({ id, limit }: MeterDefinition): void {
+  if (Number.isSafeInteger(limit) && limit >= 1) return
+  throw new RangeError(`meter ${id}: the limit must be a whole number from 1, not ${limit}`)
 }
 
 function ownMeter({ meter, amount }: Hold): MemoryMeter {

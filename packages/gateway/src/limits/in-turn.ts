@@ -1,0 +1,93 @@
+import type { Awaitable, Decision, Hold, Remaining, Reservation } from '@pratu/plugin-kit'
+
+/** Holds that one store (or one slot of a cluster) decides about together. */
+export interface Part {
+  /** Where each of its holds stands among all. */
+  readonly places: readonly number[]
+  readonly holds: readonly Hold[]
+  readonly reserve: () => Awaitable<Decision>
+}
+
+interface Taken {
+  readonly part: Part
+  readonly reservation: Reservation
+}
+
+const UNASKED: Remaining = { limit: 0, remaining: 0, resetMs: 0, unknown: true }
+
+/**
+ * All or nothing over several stores that know nothing of each other: one after the other is asked, and when one refuses
+ * or fails, those before it get everything back. No limit is ever exceeded; for the time of the later questions a unit
+ * may be taken that comes free again.
+ */
+export async function reserveInTurn(parts: readonly Part[], size: number): Promise<Decision> {
+  const meters = new Array<Remaining>(size).fill(UNASKED)
+  const taken: Taken[] = []
+  let degraded = false
+  try {
+    for (const part of parts) {
+      const decision = await part.reserve()
+      for (const [i, place] of part.places.entries()) meters[place] = decision.meters[i] ?? UNASKED
+      if (!decision.admitted) {
+        giveBack(taken, meters)
+        const { retryAfterMs } = decision
+        return { admitted: false, hold: part.places[decision.hold] ?? 0, retryAfterMs, meters }
+      }
+      degraded ||= decision.degraded
+      taken.push({ part, reservation: decision.reservation })
+    }
+  } catch (error) {
+    giveBack(taken, meters)
+    throw error
+  }
+  return { admitted: true, degraded, meters, reservation: new CombinedReservation(taken) }
+}
+
+function giveBack(taken: readonly Taken[], meters: Remaining[]): void {
+  for (const { part, reservation } of taken) {
+    reservation.close(part.holds.map(() => 0))
+    for (const [i, place] of part.places.entries()) {
+      const meter = meters[place]
+      if (meter === undefined) continue
+      const remaining = meter.remaining + (part.holds[i]?.amount ?? 0)
+      meters[place] = { ...meter, remaining: Math.min(meter.limit, remaining) }
+    }
+  }
+}
+
+class CombinedReservation implements Reservation {
+  closed = false
+  readonly #taken: readonly Taken[]
+
+  constructor(taken: readonly Taken[]) {
+    this.#taken = taken
+  }
+
+  close(actual?: readonly number[]): void {
+    if (this.closed) return
+    this.closed = true
+    for (const { part, reservation } of this.#taken) {
+      reservation.close(
+        actual === undefined
+          ? undefined
+          : part.places.map((place, i) => actual[place] ?? part.holds[i]?.amount ?? 0),
+      )
+    }
+  }
+}
+
+/** Splits holds by what decides about them, in the order of their first appearance. */
+export function partition<Key>(
+  holds: readonly Hold[],
+  keyOf: (hold: Hold) => Key,
+): Map<Key, { places: number[]; holds: Hold[] }> {
+  const parts = new Map<Key, { places: number[]; holds: Hold[] }>()
+  for (const [place, hold] of holds.entries()) {
+    const key = keyOf(hold)
+    let part = parts.get(key)
+    if (part === undefined) parts.set(key, (part = { places: [], holds: [] }))
+    part.places.push(place)
+    part.holds.push(hold)
+  }
+  return parts
+}

@@ -1,0 +1,102 @@
+import type { Clock, Decision, Period, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { RedisConnection } from '../redis/index.ts'
+import { calendarWindow } from './calendar-window.ts'
+import type { Amount } from './decision-batch.ts'
+import { COUNT_AS_KONG } from './redis-scripts.ts'
+import { checkAmount, type RemoteCounting, type RemoteHold } from './remote-meter.ts'
+import type { StoreFailure } from './store-failure.ts'
+
+/** Kong's lifetimes of a counter, from its first increment. */
+const LIFETIME_SECONDS: Readonly<Record<Period, number>> = {
+  second: 1,
+  minute: 60,
+  hour: 3_600,
+  day: 86_400,
+  month: 2_592_000,
+  year: 31_536_000,
+}
+
+/** Kong gives nothing back. */
+const NOTHING_TO_GIVE_BACK: Reservation = { closed: true, close: () => undefined }
+
+export interface KongCountingOptions {
+  readonly connection: RedisConnection
+  readonly failure: StoreFailure
+  readonly clock: Clock
+}
+
+/**
+ * Kong's own counting in Redis (kong.md §3.3): every period's counter grows before the decision and by itself, so that
+ * refused requests are counted, in the longer periods too; keys are Kong's, so that both can count together during a
+ * migration. Windows are those of this machine's clock, as in Kong.
+ */
+export class KongCounting implements RemoteCounting {
+  readonly #connection: RedisConnection
+  readonly #failure: StoreFailure
+  readonly #clock: Clock
+
+  constructor({ connection, failure, clock }: KongCountingOptions) {
+    this.#connection = connection
+    this.#failure = failure
+    this.#clock = clock
+  }
+
+  async reserve(holds: readonly RemoteHold[]): Promise<Decision> {
+    for (const hold of holds) checkAmount(hold)
+    const nowMs = this.#clock.now()
+    try {
+      return decide(holds, await this.add(holds), nowMs)
+    } catch (error) {
+      return this.#failure.decide(holds, error)
+    }
+  }
+
+  /**
+   * Adds to the counters, whatever the limits. The commands leave together.
+   *
+   * @returns the totals, in order.
+   * @throws {RedisUnavailable}
+   */
+  add(amounts: readonly Amount[]): Promise<number[]> {
+    const nowMs = this.#clock.now()
+    return Promise.all(
+      amounts.map(async ({ meter, scope, amount }) => {
+        const { period, definition } = meter
+        const prefix = definition.id.slice(0, -(period.length + 1))
+        const { startMs } = calendarWindow(period, nowMs)
+        const key = `${prefix}:${scope}:${startMs}:${period}`
+        const values = [amount, LIFETIME_SECONDS[period]]
+        return Number(await this.#connection.evaluate(COUNT_AS_KONG, [key], values))
+      }),
+    )
+  }
+}
+
+/** Kong refuses when before this request nothing was left; what it shows of other periods then is not decremented. */
+function decide(holds: readonly RemoteHold[], totals: readonly number[], nowMs: number): Decision {
+  const left = holds.map(
+    ({ meter, amount }, i) => meter.definition.limit - ((totals[i] ?? 0) - amount),
+  )
+  let refusing = -1
+  let latestMs = 0
+  const ends = holds.map(({ meter }) => calendarWindow(meter.period, nowMs).endMs)
+  for (const [i, { amount }] of holds.entries()) {
+    const endMs = ends[i] ?? 0
+    if ((left[i] ?? 0) >= amount || endMs <= latestMs) continue
+    refusing = i
+    latestMs = endMs
+  }
+  const meters = holds.map(({ meter, amount }, i): Remaining => {
+    const before = left[i] ?? 0
+    const shown = refusing < 0 || before < amount ? before - amount : before
+    return {
+      limit: meter.definition.limit,
+      remaining: Math.max(0, shown),
+      resetMs: (ends[i] ?? nowMs) - nowMs,
+    }
+  })
+  if (refusing >= 0) {
+    return { admitted: false, hold: refusing, retryAfterMs: latestMs - nowMs, meters }
+  }
+  return { admitted: true, degraded: false, meters, reservation: NOTHING_TO_GIVE_BACK }
+}
