@@ -6,6 +6,7 @@ export { MemoryBudget } from './memory-budget.ts'
 export { normalisePath, type NormalisationMode } from './normalise-path.ts'
 export { formatQuery, parseQuery, type QueryArgument } from './query-arguments.ts'
 export { createRequestId } from './request-id.ts'
+export { mayHaveContent } from './response-content.ts'
 export {
   FIELD_VALUE,
   HEX_DIGIT,

@@ -79,6 +79,20 @@ describe('kong.md §2.8 headers of answers', () => {
     expect(client.header('x-kong-response-latency')).toBeUndefined()
   })
 
+  test.each<[string, string, string | undefined, string | undefined]>([
+    ['a HEAD that does not know the length of GET claims none', 'HEAD', undefined, undefined],
+    ['a HEAD that knows it tells it', 'HEAD', '6', '6'],
+    ['an empty answer to GET is 0 bytes long, whatever a plugin says', 'GET', '6', '0'],
+  ])('RFC 9110 §9.3.2 %s', (_what, method, given, told) => {
+    const headers: Record<string, string> = given === undefined ? {} : { 'Content-Length': given }
+    const client = givenPipeline({
+      plugins: [
+        { access: () => ({ kind: 'answer', status: 200, headers, body: new Uint8Array() }) },
+      ],
+    }).request({ method })
+    expect(client.header('content-length')).toBe(told)
+  })
+
   test('each only when headers asks for it', () => {
     const headerTokens = {
       serverTokens: false,

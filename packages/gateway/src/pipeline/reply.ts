@@ -1,6 +1,6 @@
 import { refuse, type Reply, type ResponseHead } from '@pratu/plugin-kit'
 import { renderError, type ErrorCode, type GatewayError } from '../errors/index.ts'
-import { HeaderList } from '../http/index.ts'
+import { HeaderList, mayHaveContent } from '../http/index.ts'
 import { addGeneratedHeaders, addProxiedHeaders } from './informational-headers.ts'
 import type { PinnedExchange } from './snapshot.ts'
 
@@ -41,7 +41,9 @@ export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedRep
   }
   if (reply.kind === 'answer' && reply.source === 'service') addProxiedHeaders(exchange, head)
   else addGeneratedHeaders(exchange, head)
-  headers.set('Content-Length', String(body.length))
+  // Without content only the plugin can know the length that GET would have had (RFC 9110 §8.6).
+  if (body.length > 0 || mayHaveContent(exchange.request.method, head.status))
+    headers.set('Content-Length', String(body.length))
   return { head, body }
 }
 

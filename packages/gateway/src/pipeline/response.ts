@@ -7,6 +7,7 @@ import {
   type ResponseSink,
 } from '@pratu/plugin-kit'
 import { CATALOGUE, isGatewayError, toGatewayError } from '../errors/index.ts'
+import { mayHaveContent } from '../http/index.ts'
 import type { LiveExchange } from './exchange.ts'
 import { errorReply, renderReply } from './reply.ts'
 import { UpstreamError } from './upstream-error.ts'
@@ -46,7 +47,7 @@ export class ExchangeResponse implements ResponseSink {
     const exchange = this.#exchange
     const { plan } = exchange
     for (const plugin of plan.responseHeaders) plugin.responseHeaders?.(exchange, head)
-    if (plan.responseBody.length > 0 && mayHaveBody(exchange.request.method, head.status)) {
+    if (plan.responseBody.length > 0 && mayHaveContent(exchange.request.method, head.status)) {
       this.#openFilters(head)
     }
     this.#sendHead(head)
@@ -223,8 +224,4 @@ function filterFrom(
   for (let i = start; i < filters.length && passed !== undefined; i++)
     passed = filters[i]?.write(passed)
   return passed
-}
-
-function mayHaveBody(method: string, status: number): boolean {
-  return method !== 'HEAD' && status !== 204 && status !== 304
 }

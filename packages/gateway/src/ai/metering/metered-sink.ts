@@ -5,7 +5,7 @@ import {
   type ResponseSink,
 } from '@pratu/plugin-kit'
 import { GatewayError, toGatewayError } from '../../errors/index.ts'
-import { ByteCollector, type MemoryBudget } from '../../http/index.ts'
+import { ByteCollector, mayHaveContent, type MemoryBudget } from '../../http/index.ts'
 import type { PinnedExchange } from '../../pipeline/index.ts'
 import type { Dialect, StreamReader } from '../dialects/index.ts'
 import { EventScanner } from '../stream/index.ts'
@@ -94,7 +94,7 @@ export class MeteredSink implements ResponseSink {
     this.#streamed = type.startsWith('text/event-stream')
     const encoding = headers.get('content-encoding')
     const readable = encoding === undefined || encoding === 'identity'
-    if (this.#exchange.request.method === 'HEAD' || status === 204 || status === 304 || !readable) {
+    if (!readable || !mayHaveContent(this.#exchange.request.method, status)) {
       return { kind: 'passing', tail: new AnswerTail(readable) }
     }
     if (this.#streamed) {

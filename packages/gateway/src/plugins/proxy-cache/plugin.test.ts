@@ -107,13 +107,14 @@ describe('kong.md §3.4 request flow', () => {
     expect(statusOf(await request({ method: 'POST' }))).toBe('Bypass')
   })
 
-  test('HEAD answers are kept apart from GET answers and have no body', async () => {
+  test('HEAD answers are kept apart from GET answers, without a body and with the length of GET', async () => {
     const { request } = start()
     await request({ method: 'GET' })
     const head = { headers: { ...TEXT, 'Content-Length': '6' } }
     expect(statusOf(await request({ method: 'HEAD' }, head))).toBe('Miss')
     const hit = await request({ method: 'HEAD' }, head)
     expect([statusOf(hit), hit.body]).toEqual(['Hit', ''])
+    expect(hit.headers.get('content-length')).toBe('6')
   })
 
   test('an answer is a miss again when its time is over', async () => {

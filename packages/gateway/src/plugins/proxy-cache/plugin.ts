@@ -8,6 +8,7 @@ import {
   type Reply,
   type ResponseHead,
 } from '@pratu/plugin-kit'
+import { mayHaveContent } from '../../http/index.ts'
 import { NO_DIRECTIVES, parseCacheControl, refusesAge, type Directives } from './cache-control.ts'
 import { cacheKey, kongCacheKey } from './cache-key.ts'
 import { Capture } from './capture.ts'
@@ -111,10 +112,15 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         visited.storing = false
         return
       }
-      const headers = fieldsToStore(head.headers.flat, compatibility === 'kong')
+      const { method } = exchange.request
+      const headers = fieldsToStore(head.headers.flat, {
+        limits: compatibility === 'kong',
+        length: method === 'HEAD',
+      })
       const writer = cache.open(instance.id, visited.key, { status: head.status, headers })
       if (writer === undefined) return
-      if (hasBody(exchange.request.method, head.status)) {
+      // The body phase does not run for answers without content: they are complete with their head.
+      if (mayHaveContent(method, head.status)) {
         visited.capture = new Capture(writer, lifetime)
       } else {
         writer.commit(lifetime)
@@ -194,9 +200,4 @@ function visit(
 
 function bypass(exchange: Exchange): undefined {
   visit(exchange, 'Bypass', undefined)
-}
-
-/** The body phase does not run for answers that have no body: they are complete with their head. */
-function hasBody(method: string, status: number): boolean {
-  return method !== 'HEAD' && status !== 204 && status !== 304
 }

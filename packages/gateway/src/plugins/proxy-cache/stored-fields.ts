@@ -27,16 +27,20 @@ const NOT_STORED: ReadonlySet<string> = new Set([
 /**
  * What is kept of an answer's fields, `name` and `value` in turn.
  *
- * @param keepLimits Kong drops only the remaining count of a limit; everything about limits is the first caller's.
+ * @param keep.limits Kong drops only the remaining count of a limit; everything about limits is the first caller's.
+ * @param keep.length Of an answer to HEAD, which tells the length of a body that it does not have.
  */
-export function fieldsToStore(flat: readonly string[], keepLimits: boolean): readonly string[] {
+export function fieldsToStore(
+  flat: readonly string[],
+  keep: { readonly limits: boolean; readonly length: boolean },
+): readonly string[] {
   const kept: string[] = []
   for (let i = 0; i < flat.length; i += 2) {
     const field = flat[i] ?? ''
     const name = lowerCaseName(field)
-    if (NOT_STORED.has(name)) continue
-    if (name.includes(keepLimits ? 'ratelimit-remaining' : 'ratelimit')) continue
-    if (!keepLimits && name === 'retry-after') continue
+    if (NOT_STORED.has(name) && !(keep.length && name === 'content-length')) continue
+    if (name.includes(keep.limits ? 'ratelimit-remaining' : 'ratelimit')) continue
+    if (!keep.limits && name === 'retry-after') continue
     kept.push(field, flat[i + 1] ?? '')
   }
   return kept
