@@ -63,7 +63,7 @@ test('a directory’s files are merged in the order of their names', async () =>
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems))
   expect(parsed.entities.routes.map(({ name }) => name)).toEqual(['r', 'q'])
   expect(parsed.entities.credentials).toHaveLength(1)
-  expect(parsed.text).toContain('name: q')
+  expect(parsed.text).toContain('"name":"q"')
 })
 
 test('a mounted ConfigMap is read once, through its links', async () => {

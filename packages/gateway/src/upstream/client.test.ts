@@ -55,7 +55,7 @@ test('S19 framing and connection fields that the caller left in are replaced by 
   const ending = await send(createClient(), targetingOf(server.port), post('body', { headers }))
   expect(ending.failure).toBeUndefined()
   expect(server.requests).toEqual([
-    'POST / HTTP/1.1\r\nhost: api.test\r\nconnection: keep-alive\r\nx-request-id: kept\r\ncontent-length: 4',
+    'POST / HTTP/1.1\r\nhost: api.test\r\nconnection: keep-alive\r\nTE: trailers\r\nx-request-id: kept\r\ncontent-length: 4',
   ])
 })
 
