@@ -7,6 +7,7 @@ import { createListener, type Listener } from '../listener/index.ts'
 import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
 import type { ConfigurationStore } from './configuration-store.ts'
 import type { FleetWorker } from './fleet.ts'
+import { upstreamHealth } from './upstream-health.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
 export interface AdminServerDeps {
@@ -37,6 +38,7 @@ export class AdminServer {
     const { settings, plugins, store, metrics, logger, accessLog, nodeId } = deps
     this.#settings = settings
     this.#logger = logger
+    metrics.collect('kong_upstream_target_health', () => upstreamHealth(store.current?.entities))
     const state: AdminState = {
       current: () => store.current,
       failure: () => store.failure,
