@@ -45,6 +45,8 @@ export interface NodeSettings {
   /** Default `cache_ttl` of the cache plugins, seconds; `undefined` = the plugin's own. */
   readonly cacheTtlSeconds: number | undefined
   readonly drain: DrainSettings
+  /** Prices that come before the shipped ones; `undefined` when there is no file. */
+  readonly prices?: PriceList | undefined
   readonly adminToken: Secret | undefined
   /** The pod's own namespace, for the `namespace` label. */
   readonly namespace: string | undefined
@@ -120,4 +122,46 @@ export interface DrainSettings {
   /** Keep accepting at least this long after SIGTERM. */
   readonly minimumMs: number
   readonly timeoutMs: number
+}
+
+/** What a file says of prices. Plain data: it crosses threads. */
+export interface PriceList {
+  readonly models: readonly WrittenModelPrice[]
+  /** Whose prices hold at a host, `*` standing for any part of it. */
+  readonly hosts: readonly { readonly host: string; readonly provider: string }[]
+  /** Whether a model at an unknown host costs what its maker asks for it. */
+  readonly guessByModel: boolean
+}
+
+export interface WrittenModelPrice {
+  /** Names, with `*` at the end for all that start so. */
+  readonly models: readonly string[]
+  /** `undefined` = whoever serves it. */
+  readonly provider: string | undefined
+  readonly rates: readonly WrittenTier[]
+  /** Prices of other classes of service, by the name that answers give them. */
+  readonly serviceTiers: readonly {
+    readonly name: string
+    readonly rates: readonly WrittenTier[]
+  }[]
+}
+
+/** Holds for prompts of more tokens than `abovePromptTokens`; the first one is for all, with -1. */
+export interface WrittenTier {
+  readonly abovePromptTokens: number
+  readonly rates: WrittenRates
+}
+
+/** Dollars: per million tokens, per request, per search. */
+export interface WrittenRates {
+  readonly input?: number | undefined
+  readonly cache_read?: number | undefined
+  readonly cache_write?: number | undefined
+  readonly cache_write_long?: number | undefined
+  readonly audio_input?: number | undefined
+  readonly output?: number | undefined
+  readonly reasoning?: number | undefined
+  readonly audio_output?: number | undefined
+  readonly request?: number | undefined
+  readonly web_search?: number | undefined
 }

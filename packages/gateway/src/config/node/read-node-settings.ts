@@ -4,9 +4,12 @@ import type {
   HeaderTokens,
   MemorySettings,
   NodeSettings,
+  PriceList,
   RequestLimits,
   UpstreamSettings,
 } from '../node-settings.ts'
+import { parsePriceList } from '../price-list.ts'
+import { renderDiagnostics } from '../render-diagnostics.ts'
 import type { HostFacts } from './host-facts.ts'
 import { type Environment, type NodeFlags, SettingReader } from './setting-reader.ts'
 import { judgeStrayVariables } from './stray-variables.ts'
@@ -66,6 +69,7 @@ export function readNodeSettings(
     memory: memoryOf(reader, facts),
     cacheTtlSeconds: reader.optional('cacheTtlSeconds', kind.seconds),
     drain: drainOf(reader),
+    prices: pricesOf(reader, facts),
     adminToken: adminTokenOf(reader, environment),
     namespace: reader.optional('namespace', kind.text) ?? facts.namespace,
     hostname: facts.hostname,
@@ -315,6 +319,26 @@ function drainOf(reader: SettingReader): NodeSettings['drain'] {
       `PRATU_DRAIN_MINIMUM: ${minimumMs} ms is longer than the whole drain of ${timeoutMs} ms; lower it or raise PRATU_DRAIN_TIMEOUT`,
     )
   return { minimumMs, timeoutMs }
+}
+
+/** Read with the settings, so that a mistake in it stops the start and every thread has the same prices. */
+function pricesOf(reader: SettingReader, facts: HostFacts): PriceList | undefined {
+  const path = reader.optional('prices', kind.text)
+  if (path === undefined) return undefined
+  const name = reader.find('prices')?.name ?? ''
+  let text: string
+  try {
+    text = facts.readText(path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    reader.problems.push(`${name}: ${path} cannot be read (${reason})`)
+    return undefined
+  }
+  const parsed = parsePriceList(text, path)
+  if (parsed.ok) return parsed.list
+  const problems = renderDiagnostics(parsed.problems, { colour: false })
+  reader.problems.push(`${name}: the prices are not valid\n${problems}`)
+  return undefined
 }
 
 /** An empty token would let everybody in, or nobody: S12. */

@@ -91,6 +91,7 @@ export const VARIABLES = {
   cacheTtlSeconds: { pratu: 'PRATU_CACHE_TTL', kong: ['KONG_MEM_CACHE_TTL'] },
   drainMinimumMs: { pratu: 'PRATU_DRAIN_MINIMUM' },
   drainTimeoutMs: { pratu: 'PRATU_DRAIN_TIMEOUT' },
+  prices: { pratu: 'PRATU_PRICES_FILE' },
   adminToken: { pratu: 'PRATU_ADMIN_TOKEN' },
   namespace: { common: ['POD_NAMESPACE'] },
   containerMetrics: { pratu: 'PRATU_CONTAINER_METRICS' },
