@@ -31,16 +31,19 @@ export async function startDemo(
     provider: undefined,
   }
   const key = newKey()
-  const loopback =
-    flags.proxyListen === undefined && environment['PRATU_PROXY_LISTEN'] === undefined
+  const chosen = [
+    flags.proxyListen,
+    environment['PRATU_PROXY_LISTEN'],
+    environment['KONG_PROXY_LISTEN'],
+  ].some((value) => value !== undefined && value !== '')
   return {
     settings: {
       ...settings,
       configuration: { kind: 'text', text: demoConfiguration(upstream, key) },
       // A key on a screen is no protection: the demo is for this machine unless somebody says otherwise.
-      proxyListen: loopback
-        ? settings.proxyListen.map(({ port }) => ({ host: '127.0.0.1', port }))
-        : settings.proxyListen,
+      proxyListen: chosen
+        ? settings.proxyListen
+        : settings.proxyListen.map(({ port }) => ({ host: '127.0.0.1', port })),
       drain: { ...settings.drain, minimumMs: 0 },
     },
     upstream,

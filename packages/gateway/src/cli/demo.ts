@@ -82,7 +82,6 @@ ${providerLines}services:
 ${upstream.provider === undefined ? '' : '  provider: demo\n'}  routes:
   - name: demo
     paths: [${demoPath(upstream)}]
-    strip_path: false
   plugins:
   - name: key-auth
   - name: rate-limiting
