@@ -35,6 +35,8 @@ export interface PratuProcess {
   readonly configurationPath: string
   /** Resolves with the first log line, past or future, that `matches`. */
   waitForLog(matches: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>
+  /** The same for lines that are plain text, such as the demo's key. */
+  waitForOutput(matches: (text: string) => boolean, timeoutMs?: number): Promise<string>
   signal(signal: NodeJS.Signals): void
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
   /** SIGKILL if it still runs, and its files removed. */
@@ -69,13 +71,12 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
   })
   const output: string[] = []
   const log: LogLine[] = []
-  const watchers = new Set<(line: LogLine) => void>()
+  const watchers = new Set<() => void>()
   const take = (text: string): void => {
     output.push(text)
     const line = parseLine(text)
-    if (line === undefined) return
-    log.push(line)
-    for (const watcher of watchers) watcher(line)
+    if (line !== undefined) log.push(line)
+    for (const watcher of watchers) watcher()
   }
   if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', take)
   if (child.stderr !== null) {
@@ -84,33 +85,36 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
     })
   }
 
-  const waitForLog = (
-    matches: (line: LogLine) => boolean,
+  /** Resolves with the first element of a growing list, there or still to come, that `matches`. */
+  const waitIn = <T>(
+    list: readonly T[],
+    matches: (element: T) => boolean,
     timeoutMs = options.startMs ?? 10_000,
-  ): Promise<LogLine> =>
+  ): Promise<T> =>
     new Promise((resolve, reject) => {
-      const known = log.find(matches)
-      if (known !== undefined) {
-        resolve(known)
-        return
-      }
+      let seen = 0
       const end = (): void => {
         clearTimeout(timer)
-        watchers.delete(watcher)
+        watchers.delete(look)
       }
-      const watcher = (line: LogLine): void => {
-        if (!matches(line)) return
+      const look = (): void => {
+        const found = list.slice(seen).find(matches)
+        seen = list.length
+        if (found === undefined) return
         end()
-        resolve(line)
+        resolve(found)
       }
       const fail = (reason: string): void => {
         end()
         reject(new Error(`${reason}\n${output.join('\n')}`))
       }
-      const timer = setTimeout(() => fail(`no such log line within ${timeoutMs} ms`), timeoutMs)
-      watchers.add(watcher)
+      const timer = setTimeout(() => fail(`no such line within ${timeoutMs} ms`), timeoutMs)
+      watchers.add(look)
+      look()
       void exited.then(({ code }) => fail(`the program ended with ${code}`))
     })
+  const waitForLog: PratuProcess['waitForLog'] = (matches, ms) => waitIn(log, matches, ms)
+  const waitForOutput: PratuProcess['waitForOutput'] = (matches, ms) => waitIn(output, matches, ms)
 
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
@@ -131,6 +135,7 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
       log,
       configurationPath,
       waitForLog,
+      waitForOutput,
       signal: (signal) => child.kill(signal),
       exited,
       stop,
