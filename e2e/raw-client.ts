@@ -1,0 +1,1 @@
+export { RawClient, type RawResponse } from '../packages/gateway/src/listener/testing/raw-client.ts'
