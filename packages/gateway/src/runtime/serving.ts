@@ -5,7 +5,7 @@ import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
 import { createRequestId, MemoryBudget } from '../http/index.ts'
-import { createMemoryLedger, type CounterTable, type MemoryLedger } from '../limits/index.ts'
+import type { CounterTable, LimitLedger } from '../limits/index.ts'
 import type { Listener, RefusalPhase, RefusedRequest } from '../listener/index.ts'
 import {
   createExchangeMetrics,
@@ -33,6 +33,7 @@ import { KeptState } from './kept-state.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
+import { openLedger } from './open-ledger.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
 import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
@@ -72,7 +73,7 @@ export interface ServingDeps {
 export class Serving {
   readonly #deps: ServingDeps
   readonly #upstream: UpstreamClient
-  readonly #ledger: MemoryLedger
+  readonly #ledger: LimitLedger
   readonly #cache: MemoryCache
   readonly #budget: MemoryBudget
   readonly #guard: MemoryGuard
@@ -93,7 +94,7 @@ export class Serving {
       settings: settings.upstream,
       onEvent: (event) => logUpstreamEvent(event, logger, metrics),
     })
-    this.#ledger = createMemoryLedger({ clock, table: deps.counters })
+    this.#ledger = openLedger(deps)
     this.#cache = new MemoryCache({
       maxBytes: Math.floor(settings.memory.cacheBytes / workers),
       clock,
@@ -268,6 +269,7 @@ export class Serving {
     metrics.sampled('pratu_cache_bytes', [], () => this.#cache.usage().usedBytes)
     metrics.sampled('pratu_rate_limit_counters', [], () => this.#ledger.usage().counters)
     metrics.sampled('pratu_rate_limit_overflows_total', [], () => this.#ledger.usage().overflowed)
+    metrics.sampled('pratu_rate_limit_degraded', [], () => (this.#ledger.degraded ? 1 : 0))
   }
 
   #openStreams(): number {
@@ -321,5 +323,6 @@ export class Serving {
     await this.#upstream.close(0)
     this.#guard.stop()
     this.#current?.retire()
+    this.#ledger.close()
   }
 }
