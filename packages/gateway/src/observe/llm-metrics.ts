@@ -18,6 +18,8 @@ export interface LlmCall {
   /** As the client asked for or the provider answered; becomes `other` when the configuration does not know it. */
   readonly model: string
   readonly outcome: Outcome
+  /** Username; empty unless the prometheus plugin's `per_consumer` is on. */
+  readonly consumer: string
   /** Disjoint counts. */
   readonly tokens: Readonly<Partial<Record<TokenKind, number>>>
   readonly usageSource: 'provider' | 'estimated' | 'none'
@@ -62,7 +64,9 @@ export class LlmMetrics {
     const cost = call.costNanoDollars
     if (cost === undefined) metrics.counter('pratu_llm_unpriced_total', labels).add(1)
     else if (!Number.isFinite(cost) || cost < 0) this.anomaly(service, 'impossible_cost')
-    else metrics.counter('pratu_llm_cost_dollars_total', labels).add(cost / 1e9)
+    else {
+      metrics.counter('pratu_llm_cost_dollars_total', [...labels, call.consumer]).add(cost / 1e9)
+    }
     if (call.firstTokenMs >= 0) {
       const histogram = metrics.histogram('pratu_llm_time_to_first_token_seconds', labels)
       histogram.observe(call.firstTokenMs / 1000)

@@ -156,7 +156,7 @@ export const METRICS = {
   pratu_llm_cost_dollars_total: {
     type: 'counter',
     help: 'Cost of metered calls in US dollars; calls without a known price are in pratu_llm_unpriced_total instead',
-    labels: ['service', 'provider', 'model'],
+    labels: ['service', 'provider', 'model', 'consumer'],
   },
   pratu_llm_unpriced_total: {
     type: 'counter',

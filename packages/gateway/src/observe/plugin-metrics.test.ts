@@ -64,6 +64,7 @@ describe('AI traffic', () => {
     provider: 'openai',
     model: 'gpt-4.1',
     outcome: 'ok',
+    consumer: '',
     tokens: { input: 12, output: 30 },
     usageSource: 'provider',
     costNanoDollars: 264_000,
@@ -76,7 +77,7 @@ describe('AI traffic', () => {
     const labels = ['s', 'openai', 'gpt-4.1']
     expect(metrics.total('pratu_llm_tokens_total', [...labels, 'input', 'provider'])).toBe(12)
     expect(metrics.total('pratu_llm_tokens_total', [...labels, 'output', 'provider'])).toBe(30)
-    expect(metrics.total('pratu_llm_cost_dollars_total', labels)).toBeCloseTo(0.000264, 12)
+    expect(metrics.total('pratu_llm_cost_dollars_total', [...labels, ''])).toBeCloseTo(0.000264, 12)
     expect([...metrics.render('text')].join('')).toContain(
       'pratu_llm_time_to_first_token_seconds_sum{service="s",provider="openai",model="gpt-4.1"} 0.25\n',
     )
@@ -99,6 +100,6 @@ describe('AI traffic', () => {
     llm.record({ ...call, tokens: { input: -5, output: Number.NaN }, costNanoDollars: -1 })
     expect(metrics.total('pratu_llm_usage_anomalies_total', ['s', 'impossible_count'])).toBe(2)
     expect(metrics.total('pratu_llm_usage_anomalies_total', ['s', 'impossible_cost'])).toBe(1)
-    expect(metrics.total('pratu_llm_cost_dollars_total', ['s', 'openai', 'gpt-4.1'])).toBe(0)
+    expect(metrics.total('pratu_llm_cost_dollars_total', ['s', 'openai', 'gpt-4.1', ''])).toBe(0)
   })
 })

@@ -1,5 +1,10 @@
 import { completionTokens, METERED, promptTokens, type MeteredUsage } from '../ai/index.ts'
-import type { ExchangeMetrics, LlmMetrics, Logger } from '../observe/index.ts'
+import {
+  PROMETHEUS_FLAGS,
+  type ExchangeMetrics,
+  type LlmMetrics,
+  type Logger,
+} from '../observe/index.ts'
 import type { ExchangeObserver, PinnedExchange } from '../pipeline/index.ts'
 import type { ModelNames } from './model-names.ts'
 
@@ -48,7 +53,7 @@ function firstTokenMs(exchange: PinnedExchange, metered: MeteredUsage | undefine
 function recordUsage(
   llmMetrics: LlmMetrics,
   exchange: PinnedExchange,
-  { model, usage, anomaly, timeToFirstTokenMs }: MeteredUsage,
+  { model, usage, cost, anomaly, timeToFirstTokenMs }: MeteredUsage,
 ): void {
   const service = exchange.service?.name ?? exchange.service?.host ?? ''
   llmMetrics.record({
@@ -56,15 +61,16 @@ function recordUsage(
     provider: exchange.service?.provider ?? exchange.service?.host ?? '',
     model: model ?? 'unknown',
     outcome: exchange.outcome,
+    consumer: consumerLabel(exchange),
     tokens: {
-      input: usage.inputUncached,
+      input: usage.inputUncached + usage.audioInput,
       cache_read: usage.cacheRead,
-      cache_write: usage.cacheWrite,
-      output: usage.outputText,
+      cache_write: usage.cacheWrite + usage.cacheWriteLong,
+      output: usage.outputText + usage.audioOutput,
       reasoning: usage.reasoning,
     },
     usageSource: usage.source,
-    costNanoDollars: undefined,
+    costNanoDollars: cost.nanoDollars,
     firstTokenMs: timeToFirstTokenMs ?? -1,
   })
   if (anomaly) llmMetrics.anomaly(service, 'impossible_count')
@@ -73,11 +79,24 @@ function recordUsage(
   }
 }
 
+/** As in Kong's families: only where the prometheus plugin says so (kong.md §3.6). */
+function consumerLabel(exchange: PinnedExchange): string {
+  const perConsumer = exchange.note(PROMETHEUS_FLAGS)?.perConsumer === true
+  return perConsumer ? (exchange.consumer?.username ?? '') : ''
+}
+
 /** The `ai` member of the log line: figures only, never a prompt or an answer (S47). */
-function usageFields({ model, streamed, usage, timeToFirstTokenMs }: MeteredUsage): object {
+function usageFields({ model, streamed, usage, cost, timeToFirstTokenMs }: MeteredUsage): object {
+  const { nanoDollars } = cost
   return {
     model,
     streamed,
+    // Nine decimals at most, and the nearest double is written with just these.
+    cost_dollars: nanoDollars === undefined ? undefined : nanoDollars / 1e9,
+    priced: nanoDollars !== undefined,
+    cost_estimated: cost.estimated || undefined,
+    price_provider: cost.provider,
+    service_tier: usage.serviceTier,
     usage: {
       prompt_tokens: promptTokens(usage),
       completion_tokens: completionTokens(usage),

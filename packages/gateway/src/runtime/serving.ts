@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AnyPluginDefinition, Clock, RequestView } from '@pratu/plugin-kit'
-import { meter } from '../ai/index.ts'
+import { meter, NO_OVERLAY, overlayOf, PriceCatalogue, Pricing } from '../ai/index.ts'
 import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
@@ -75,6 +75,7 @@ export class Serving {
   readonly #upstream: UpstreamClient
   readonly #ledger: LimitLedger
   readonly #cache: MemoryCache
+  readonly #prices: PriceCatalogue
   readonly #budget: MemoryBudget
   readonly #guard: MemoryGuard
   readonly #exchangeMetrics: ExchangeMetrics
@@ -95,6 +96,9 @@ export class Serving {
       onEvent: (event) => logUpstreamEvent(event, logger, metrics),
     })
     this.#ledger = openLedger(deps)
+    this.#prices = new PriceCatalogue(
+      settings.prices === undefined ? NO_OVERLAY : overlayOf(settings.prices),
+    )
     this.#cache = new MemoryCache({
       maxBytes: Math.floor(settings.memory.cacheBytes / workers),
       clock,
@@ -149,7 +153,11 @@ export class Serving {
     return {
       plugins,
       context: this.#context,
-      handler: meter(createProxy(this.#upstream), { budget: this.#budget, holdBytes: HOLD_BYTES }),
+      handler: meter(createProxy(this.#upstream), {
+        budget: this.#budget,
+        holdBytes: HOLD_BYTES,
+        pricing: this.#pricing(entities),
+      }),
       ledger: this.#ledger,
       cache: this.#cache,
       clock,
@@ -169,6 +177,14 @@ export class Serving {
       exchangeMetrics: this.#exchangeMetrics,
       bodyLimits: { plainBytes: settings.limits.bodyBytes, aiBytes: settings.limits.aiBodyBytes },
     }
+  }
+
+  #pricing({ providers }: Entities): Pricing {
+    return new Pricing({
+      catalogue: this.#prices,
+      kinds: new Map(providers.map(({ name, kind }) => [name, kind])),
+      now: () => this.#deps.clock.now(),
+    })
   }
 
   /** From now on new requests run on `snapshot`; those under way finish on theirs (F54). */

@@ -1,4 +1,4 @@
-import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import {
   member,
   NO_USAGE,
@@ -75,6 +75,8 @@ function contentBytesOf(json: Buffer): number {
 export const anthropicMessages: Dialect = {
   format: 'anthropic-messages',
   errorShape: 'anthropic',
+  modelOf: (answer) =>
+    stringMember(answer, 'model', eventType(answer) === 'message_start' ? 'message' : undefined),
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
   contentBytesOf,
   openStream: () => new MessagesStream(),

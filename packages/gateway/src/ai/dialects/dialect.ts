@@ -9,6 +9,8 @@ export interface Dialect {
   readonly errorShape: Exclude<ErrorShape, 'kong' | 'kong+openai'>
   /** Whether a JSON array is a stream of answers, which must not be held back. */
   readonly arrayIsStream?: boolean
+  /** The model as the provider names it, in a complete answer or in the first event of a stream. */
+  modelOf(answerOrEvent: Buffer): string | undefined
   /** Usage of a complete, unstreamed answer. */
   usageOf(answer: Buffer): UsageReading
   /** Bytes of generated text in a complete answer, for estimates. */

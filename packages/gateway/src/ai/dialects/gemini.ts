@@ -1,4 +1,4 @@
-import { jsonTextBytes, objectAfter } from '../stream/index.ts'
+import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, readCount, type UsageReading } from '../usage/index.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 
@@ -48,6 +48,7 @@ export const gemini: Dialect = {
   errorShape: 'gemini',
   // `:streamGenerateContent` without `alt=sse` (llm-apis.md §1.5).
   arrayIsStream: true,
+  modelOf: (answer) => stringMember(answer, 'modelVersion'),
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new GeminiStream(),

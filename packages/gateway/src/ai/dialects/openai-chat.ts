@@ -50,6 +50,11 @@ export function openAiErrorEvent({ code, message }: StreamError): string {
   return `data: ${JSON.stringify({ error: { message, type: 'server_error', code, param: null } })}\n\n`
 }
 
+/** Azure begins a stream with an event that names nothing (llm-apis.md §1.1). */
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
 /** Chat completions, legacy completions and embeddings share usage, errors and the `[DONE]` terminator. */
 export function createOpenAiDialect(format: AiFormat): Dialect {
   const contentKeys = format === 'openai-completions' ? [TEXT] : [CONTENT, ARGUMENTS, REASONING]
@@ -63,6 +68,7 @@ export function createOpenAiDialect(format: AiFormat): Dialect {
   return {
     format,
     errorShape: 'openai',
+    modelOf: (answer) => nonEmpty(stringMember(answer, 'model')),
     usageOf: (answer) =>
       readOpenAiUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
     contentBytesOf: contentBytes,

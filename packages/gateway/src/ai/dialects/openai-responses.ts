@@ -28,11 +28,17 @@ function readUsage(wire: unknown, serviceTier: unknown): UsageReading {
 export const openaiResponses: Dialect = {
   format: 'openai-responses',
   errorShape: 'openai',
+  modelOf: (answer) => stringMember(answer, 'model', isEvent(answer) ? 'response' : undefined),
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new ResponsesStream(),
   errorEvent: ({ code, message }) =>
     `event: error\ndata: ${JSON.stringify({ type: 'error', code, message, param: null })}\n\n`,
+}
+
+/** An event has the answer inside of it; the answer itself has no `type`. */
+function isEvent(json: Buffer): boolean {
+  return eventType(json).startsWith('response.')
 }
 
 class ResponsesStream implements StreamReader {

@@ -8,6 +8,7 @@ import {
   type PluginGiven,
 } from '../../pipeline/testing/given-pipeline.ts'
 import type { RecordingClient } from '../../pipeline/testing/recording-client.ts'
+import { PriceCatalogue, Pricing } from '../prices/index.ts'
 import { meter } from './meter.ts'
 import { METERED, type MeteredUsage } from './metered-sink.ts'
 
@@ -40,7 +41,11 @@ function given(
     plugins: options.plugins ?? [],
     handler: (...call) => handler(...call),
   })
-  handler = meter(createProxy(pipeline.upstream), { budget, holdBytes: HOLD_BYTES })
+  handler = meter(createProxy(pipeline.upstream), {
+    budget,
+    holdBytes: HOLD_BYTES,
+    pricing: new Pricing({ catalogue: new PriceCatalogue(), kinds: new Map(), now: Date.now }),
+  })
   const client = pipeline.request({ method: options.method ?? 'POST', body: REQUEST })
   return {
     ...pipeline,

@@ -10,6 +10,11 @@ export function meter(next: ServiceHandler, options: MeterOptions): ServiceHandl
   return (exchange, service, out) => {
     const format = service.service.aiFormat
     if (format === undefined) next(exchange, service, out)
-    else next(exchange, service, new MeteredSink(exchange, DIALECTS[format], out, options))
+    else
+      next(
+        exchange,
+        service,
+        new MeteredSink(exchange, service.service, DIALECTS[format], out, options),
+      )
   }
 }

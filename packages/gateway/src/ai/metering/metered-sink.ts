@@ -9,15 +9,17 @@ import { ByteCollector, mayHaveContent, type MemoryBudget } from '../../http/ind
 import type { PinnedExchange } from '../../pipeline/index.ts'
 import type { Dialect, StreamReader } from '../dialects/index.ts'
 import { EventScanner } from '../stream/index.ts'
+import { formatDollars, type Cost, type PricedService, type Pricing } from '../prices/index.ts'
 import { estimateUsage, NO_USAGE, type Usage, type UsageReading } from '../usage/index.ts'
 import { AnswerTail } from './answer-tail.ts'
-import { readModel } from './request-model.ts'
+import { modelInPath, readModel } from './request-model.ts'
 
 /** What one exchange used, as far as it is known at its end. */
 export interface MeteredUsage {
   readonly model: string | undefined
   readonly streamed: boolean
   readonly usage: Usage
+  readonly cost: Cost
   /** The provider's figures could not be counts and were replaced by estimates (F32). */
   readonly anomaly: boolean
   /** Arrival to the first generated text, ms; `undefined` when there was none. */
@@ -28,6 +30,7 @@ export interface MeteredUsage {
 export const METERED: NoteKey<MeteredUsage> = createNoteKey('metered-usage')
 
 export interface MeterOptions {
+  readonly pricing: Pricing
   readonly budget: MemoryBudget
   /** A JSON answer up to this size is held until it is complete, so that a broken one is never begun (F24). */
   readonly holdBytes: number
@@ -52,12 +55,19 @@ interface PassingWatch {
   readonly tail: AnswerTail
 }
 
+/** A request that carries it is told what it cost, in the field of the same name. */
+const COST_FIELD = 'x-pratu-cost'
+
+/** Events in which a stream is looked at for the name of its model; the first one that has any has it. */
+const NAMING_EVENTS = 4
+
 const OPEN_BRACKET = 0x5b
 const EMPTY = Buffer.alloc(0)
 
 /** Reads and changes nothing, but for this: a stream that did not really end is never ended cleanly (F22, F23). */
 export class MeteredSink implements ResponseSink {
   readonly #exchange: PinnedExchange
+  readonly #service: PricedService
   readonly #dialect: Dialect
   readonly #out: ResponseSink
   readonly #options: MeterOptions
@@ -66,15 +76,18 @@ export class MeteredSink implements ResponseSink {
   #headSent = false
   #streamed = false
   #firstTokenMs: number | undefined
+  #answerModel: string | undefined
   #closed = false
 
   constructor(
     exchange: PinnedExchange,
+    service: PricedService,
     dialect: Dialect,
     out: ResponseSink,
     options: MeterOptions,
   ) {
     this.#exchange = exchange
+    this.#service = service
     this.#dialect = dialect
     this.#out = out
     this.#options = options
@@ -112,7 +125,11 @@ export class MeteredSink implements ResponseSink {
 
   #openStream(): EventWatch {
     const reader = this.#dialect.openStream()
+    let events = 0
     const onEvent = (data: Buffer): void => {
+      if (this.#answerModel === undefined && events++ < NAMING_EVENTS) {
+        this.#answerModel = this.#dialect.modelOf(data)
+      }
       const before = reader.contentEvents
       reader.read(data)
       if (before === 0 && reader.contentEvents > 0) {
@@ -195,7 +212,10 @@ export class MeteredSink implements ResponseSink {
 
   #endWhole(held: ByteCollector): void {
     const body = held.view()
-    this.#close(bufferOf(body))
+    const cost = this.#close(bufferOf(body))
+    if (this.#exchange.request.headers.has(COST_FIELD)) {
+      this.#head?.headers.set('X-Pratu-Cost', costText(cost))
+    }
     this.#sendHead()
     if (body.length > 0) this.#out.write(body)
     this.#out.end()
@@ -236,22 +256,34 @@ export class MeteredSink implements ResponseSink {
   }
 
   /** Exactly once: leaves the figures for the log phase, and gives back what was held. */
-  #close(answer: Buffer): void {
+  #close(answer: Buffer): Cost {
     this.#closed = true
     const watch = this.#watch
     if (watch?.kind === 'whole') watch.held.release()
     else if (watch?.kind === 'events') watch.scanner.release()
     const reading = this.#reading(answer)
+    const usage = typeof reading === 'object' ? reading : this.#estimate(answer)
+    if (watch?.kind === 'whole') this.#answerModel = this.#dialect.modelOf(answer)
+    const model = this.#model()
+    const cost = this.#options.pricing.cost(this.#service, [model, this.#answerModel], usage)
     this.#exchange.setNote(METERED, {
-      model: this.#model(),
+      model: model ?? this.#answerModel,
       streamed: this.#streamed,
-      usage: typeof reading === 'object' ? reading : this.#estimate(answer),
+      usage,
+      cost,
       anomaly: reading === 'anomaly',
       timeToFirstTokenMs: this.#firstTokenMs,
     })
+    return cost
   }
 
+  /** As the request names it: in its body, else in its path. */
   #model(): string | undefined {
+    const { path } = this.#exchange.request
+    return this.#modelInBody() ?? modelInPath(path)
+  }
+
+  #modelInBody(): string | undefined {
     const { body } = this.#exchange.request
     // Bodies that were too large to buffer went through unread.
     const bytes =
@@ -288,6 +320,12 @@ export class MeteredSink implements ResponseSink {
         : this.#dialect.contentBytesOf(answer)
     return estimateUsage(promptBytes, contentBytes, 0)
   }
+}
+
+/** `0.000123`, with `; estimated` after it where it is, or `unpriced`. */
+function costText({ nanoDollars, estimated }: Cost): string {
+  if (nanoDollars === undefined) return 'unpriced'
+  return estimated ? `${formatDollars(nanoDollars)}; estimated` : formatDollars(nanoDollars)
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

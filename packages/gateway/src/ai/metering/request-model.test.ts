@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readModel } from './request-model.ts'
+import { modelInPath, readModel } from './request-model.ts'
 
 const read = (body: unknown): unknown => readModel(Buffer.from(JSON.stringify(body)))
 
@@ -32,4 +32,17 @@ test('for any body with a model, it agrees with a full parse', () => {
       expect(read({ extra, model })).toEqual(model)
     }),
   )
+})
+
+test.each([
+  ['/v1beta/models/gemini-2.5-pro:generateContent', 'gemini-2.5-pro'],
+  [
+    '/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent',
+    'gemini-2.5-pro',
+  ],
+  ['/openai/deployments/ours/chat/completions', 'ours'],
+  ['/v1/models/', undefined],
+  ['/v1/chat/completions', undefined],
+])('%s names %s', (path, model) => {
+  expect(modelInPath(path)).toBe(model)
 })

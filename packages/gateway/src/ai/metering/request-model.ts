@@ -14,6 +14,22 @@ export function readModel(body: Buffer): string | undefined {
   return typeof model === 'string' ? model : undefined
 }
 
+/** Where providers name a model in the path: Gemini and Vertex, Azure (llm-apis.md §1.5, §1.7). */
+const PATH_STEPS = ['/models/', '/deployments/']
+
+/** @param path of the request. @returns `undefined` when it names no model. */
+export function modelInPath(path: string): string | undefined {
+  for (const step of PATH_STEPS) {
+    const at = path.indexOf(step)
+    if (at < 0) continue
+    const rest = path.slice(at + step.length)
+    const end = rest.search(/[/:]/)
+    const name = end < 0 ? rest : rest.slice(0, end)
+    if (name !== '') return name
+  }
+  return undefined
+}
+
 /** The JSON text of the one string that is the value of `quotedKey`. */
 function onlyString(body: Buffer, quotedKey: Buffer): Buffer | 'ambiguous' | undefined {
   let found: Buffer | undefined

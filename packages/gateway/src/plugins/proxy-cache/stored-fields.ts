@@ -22,6 +22,7 @@ const NOT_STORED: ReadonlySet<string> = new Set([
   'x-kong-upstream-latency',
   'x-kong-proxy-latency',
   'x-kong-upstream-status',
+  'x-pratu-cost',
 ])
 
 /**
