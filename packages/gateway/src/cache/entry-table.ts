@@ -141,14 +141,24 @@ export class EntryTable {
     pool.release(entry, pool.int(entry, LAST_PAGE), pool.int(entry, PAGES))
   }
 
-  /** Every entry, the least recently used first. The entry just given out may be removed. */
-  *all(): Generator<number> {
-    let entry = this.#oldest
+  /** Into how many buckets entries fall; it never changes, nor does the bucket of an entry. */
+  get buckets(): number {
+    return this.#buckets.length
+  }
+
+  /** @param bucket from 0. @returns how many of its entries had an id that `matches`; they are removed. */
+  removeFrom(bucket: number, matches: (id: string) => boolean): number {
+    let removed = 0
+    let entry = this.#buckets[bucket] ?? NONE
     while (entry !== NONE) {
-      const next = this.#pool.int(entry, NEWER)
-      yield entry
+      const next = this.#pool.int(entry, NEXT_IN_BUCKET)
+      if (matches(this.idOf(entry))) {
+        this.remove(entry)
+        removed += 1
+      }
       entry = next
     }
+    return removed
   }
 
   idOf(entry: number): string {

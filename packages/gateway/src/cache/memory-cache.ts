@@ -13,6 +13,10 @@ const LARGEST_ENTRY_BYTES = 8 * 1024 * 1024
 /** No entry may push out more than this part of all others. */
 const LARGEST_ENTRY_SHARE = 1 / 16
 
+/** Some tens of microseconds of a purge. */
+const BUCKETS_PER_STEP = 64
+const EVERYONE = (): boolean => true
+
 export interface MemoryCacheOptions {
   /** Bytes for everything: answers, ids, records, and answers that are still being written. */
   readonly maxBytes: number
@@ -36,6 +40,8 @@ export class MemoryCache implements ResponseCache {
   readonly #clock: Clock
   readonly #table: EntryTable
   readonly #home: WritersHome
+  /** Whose entries there may be. */
+  readonly #owners = new Set<string>()
 
   constructor({ maxBytes, maxEntryBytes = LARGEST_ENTRY_BYTES, clock }: MemoryCacheOptions) {
     this.#maxBytes = maxBytes
@@ -72,6 +78,7 @@ export class MemoryCache implements ResponseCache {
   }
 
   open(owner: string, key: string, head: CachedHead): CacheWriter | undefined {
+    this.#owners.add(owner)
     // Lines separate the fields where they are kept, and HTTP has no line breaks in a field.
     for (const part of head.headers) if (part.includes('\n')) return undefined
     const writer = new EntryWriter(this.#home, owner, entryId(owner, key), head.status)
@@ -87,22 +94,31 @@ export class MemoryCache implements ResponseCache {
     return true
   }
 
-  /** Answers that are still being written are dropped too: they were asked for before the purge. */
   purge(match?: (owner: string) => boolean): number {
-    for (const writer of this.#home.writers) if (match?.(writer.owner) ?? true) writer.abandon()
-    const table = this.#table
-    const before = table.size
-    for (const entry of table.all()) {
-      if (match?.(ownerIn(table.idOf(entry))) ?? true) table.remove(entry)
+    const steps = this.purgeInSteps(match)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
     }
-    return before - table.size
   }
 
-  /** Whose entries there are. Walks every entry: for administration only. */
-  owners(): ReadonlySet<string> {
-    const owners = new Set<string>()
-    for (const entry of this.#table.all()) owners.add(ownerIn(this.#table.idOf(entry)))
-    return owners
+  /**
+   * As `purge`, for a thread that has requests to answer meanwhile: to look at every entry of a large cache takes some
+   * hundred milliseconds. Answers that are still being written are dropped too: they were asked for before the purge.
+   */
+  *purgeInSteps(match: (owner: string) => boolean = EVERYONE): Generator<void, number, void> {
+    const doomed = new Set([...this.#owners].filter(match))
+    if (doomed.size === 0) return 0
+    for (const owner of doomed) this.#owners.delete(owner)
+    for (const writer of this.#home.writers) if (doomed.has(writer.owner)) writer.abandon()
+    const isDoomed = (id: string): boolean => doomed.has(ownerIn(id))
+    const table = this.#table
+    let removed = 0
+    for (let bucket = 0; bucket < table.buckets; bucket++) {
+      removed += table.removeFrom(bucket, isDoomed)
+      if (bucket % BUCKETS_PER_STEP === 0) yield
+    }
+    return removed
   }
 
   usage(): CacheUsage {
