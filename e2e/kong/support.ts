@@ -90,6 +90,8 @@ export interface Asked {
   readonly host?: string
   readonly headers?: Fields
   readonly body?: string
+  /** In place of `body`: sent as it is, framed by whatever the fields say. */
+  readonly rawBody?: string
 }
 
 export interface Answered {
@@ -103,7 +105,7 @@ export interface Answered {
 
 /** Sends one request over a connection of its own. */
 export async function ask(port: number, asked: Asked = {}): Promise<Answered> {
-  const { method = 'GET', path = '/', host = 'gateway.test', headers = {}, body } = asked
+  const { method = 'GET', path = '/', host = 'gateway.test', headers = {}, body, rawBody } = asked
   const fields = Array.isArray(headers) ? headers : Object.entries(headers)
   const lines = [`${method} ${path} HTTP/1.1`]
   if (host !== '') lines.push(`Host: ${host}`)
@@ -113,7 +115,7 @@ export async function ask(port: number, asked: Asked = {}): Promise<Answered> {
   // What is not complete by then never will be: the client waits no longer.
   void client.serverClosed().then(() => client.destroy())
   try {
-    const text = Buffer.from(body ?? '').toString('latin1')
+    const text = Buffer.from(body ?? rawBody ?? '').toString('latin1')
     const answer = await client.ask(`${lines.join('\r\n')}\r\n\r\n${text}`, {
       isHead: method === 'HEAD',
     })

@@ -209,4 +209,13 @@ describe('kong.md §2.8 the type of an error', () => {
       expect(typeOf(code, kong, { 'Content-Type': 'text/html' })).toBe('application/json')
     }
   })
+
+  test('mechanism A for what a plugin refuses, also with a code that nginx has', () => {
+    const refusal = refuse(413, 'body_too_large', 'Request size limit exceeded')
+    const client = givenPipeline({
+      compatibility: 'kong',
+      plugins: [{ access: () => refusal }],
+    }).request({ headers: { 'Content-Type': 'text/html' } })
+    expect(client.header('content-type')).toBe('application/json; charset=utf-8')
+  })
 })

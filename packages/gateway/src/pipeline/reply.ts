@@ -10,8 +10,15 @@ export interface RenderedReply {
   readonly body: Uint8Array
 }
 
-/** Renders a plugin's reply: a refusal in the exchange's error shape, an answer as it is. */
-export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedReply {
+/** Kong treats what a plugin refuses as its own error, whatever status it has (kong.md §2.8, mechanism A). */
+export type RaisedBy = 'plugin' | 'gateway'
+
+/** Renders a reply: a refusal in the exchange's error shape, an answer as it is. */
+export function renderReply(
+  exchange: PinnedExchange,
+  reply: Reply,
+  raisedBy: RaisedBy = 'plugin',
+): RenderedReply {
   const headers = new HeaderList()
   const head: ResponseHead = { status: reply.status, headers }
   let body: Uint8Array
@@ -24,7 +31,7 @@ export function renderReply(exchange: PinnedExchange, reply: Reply): RenderedRep
       requestId: exchange.id,
       accept: exchange.request.headers.get('accept'),
       asNginx:
-        exchange.snapshot.compatibility === 'kong'
+        raisedBy === 'gateway' && exchange.snapshot.compatibility === 'kong'
           ? { contentType: exchange.request.headers.get('content-type') }
           : undefined,
     })

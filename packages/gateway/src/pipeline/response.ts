@@ -9,7 +9,7 @@ import {
 import { CATALOGUE, isGatewayError, toGatewayError } from '../errors/index.ts'
 import { mayHaveContent } from '../http/index.ts'
 import type { LiveExchange } from './exchange.ts'
-import { errorReply, renderReply } from './reply.ts'
+import { errorReply, renderReply, type RaisedBy } from './reply.ts'
 import { UpstreamError } from './upstream-error.ts'
 
 /**
@@ -138,11 +138,11 @@ export class ExchangeResponse implements ResponseSink {
     }
   }
 
-  #send(reply: Reply, outcome: Outcome): void {
+  #send(reply: Reply, outcome: Outcome, raisedBy?: RaisedBy): void {
     const exchange = this.#exchange
     exchange.outcome = outcome
     if (reply.kind === 'answer' && reply.source === 'service') exchange.source = 'service'
-    const { head, body } = renderReply(exchange, reply)
+    const { head, body } = renderReply(exchange, reply, raisedBy)
     this.#commit(head)
     const filters = this.#filters
     if (body.length > 0) this.#pass(filters === undefined ? body : filterFrom(filters, 0, body))
@@ -169,7 +169,8 @@ export class ExchangeResponse implements ResponseSink {
     }
     exchange.source = 'kong'
     try {
-      this.#send(errorReply(exchange, error), upstreamOutcome ?? `rejected_${error.code}`)
+      const outcome: Outcome = upstreamOutcome ?? `rejected_${error.code}`
+      this.#send(errorReply(exchange, error), outcome, 'gateway')
     } catch (failure) {
       if (failure !== thrown) observer.failed(exchange, failure)
       this.#replyPastPlugins()
