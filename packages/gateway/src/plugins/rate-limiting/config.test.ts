@@ -1,8 +1,14 @@
-import { describePlugin, parseConfig } from '@pratu/plugin-kit/testing'
+import type { Ledger, MeterDefinition } from '@pratu/plugin-kit'
+import {
+  TestClock,
+  createReferenceLedger,
+  describePlugin,
+  givenContext,
+  parseConfig,
+} from '@pratu/plugin-kit/testing'
 import { describe, expect, test } from 'vitest'
 import { rateLimitingSchema } from './config.ts'
 import { rateLimiting } from './plugin.ts'
-import { start } from './testing/start.ts'
 
 const AT_LEAST_ONE =
   "at least one of these fields must be non-empty: 'second', 'minute', 'hour', 'day', 'month', 'year'"
@@ -15,21 +21,22 @@ describePlugin(rateLimiting, {
     headerName: undefined,
     path: undefined,
     policy: 'local',
-    faultTolerant: true,
+    onStoreFailure: 'allow',
     hideClientHeaders: false,
     errorCode: 429,
     errorMessage: 'API rate limit exceeded',
     syncRateSeconds: undefined,
     redis: {
-      host: undefined,
-      port: 6379,
-      timeoutMs: 2000,
+      topology: 'single',
+      nodes: [],
+      masterName: undefined,
       username: undefined,
       password: undefined,
+      sentinelUsername: undefined,
+      sentinelPassword: undefined,
       database: 0,
-      ssl: false,
-      sslVerify: false,
-      serverName: undefined,
+      tls: undefined,
+      timeoutMs: 100,
     },
   },
   invalidConfigs: [
@@ -150,17 +157,87 @@ describe('policy: redis', () => {
     expect(one.redis.password?.reveal()).toBe('s3cret')
     expect(two.redis.password?.reveal()).toBe('s3cret')
     expect({ ...one.redis, password: 0 }).toEqual({ ...two.redis, password: 0 })
-    expect(rateLimitingSchema.parse({ ...flat, redis: nested.redis }).redis.port).toBe(6380)
+    expect(rateLimitingSchema.parse({ ...flat, redis: nested.redis }).redis.nodes).toEqual([
+      { host: 'redis', port: 6380 },
+    ])
   })
 
-  test('counts in this process until Redis is served, and says so once', async () => {
-    const limited = start(flat)
-    rateLimiting.create(parseConfig(rateLimiting, flat), limited.context)
-    expect(limited.context.logged).toHaveLength(1)
-    expect(limited.context.logged[0]?.message).toContain('counted per process')
-    expect((await limited.request()).headers.get('x-ratelimit-remaining-minute')).toBe('99')
-    expect(start(flat, { node: { worker: 1 } }).context.logged).toEqual([])
-    expect(start({ minute: 1 }).context.logged).toEqual([])
+  test('every period is a meter whose counters are in Redis, until the plugin is disposed of', async () => {
+    const definitions: MeterDefinition[] = []
+    let released = 0
+    const inner = createReferenceLedger(new TestClock())
+    const ledger: Ledger = {
+      meter(definition) {
+        definitions.push(definition)
+        return {
+          definition,
+          release: () => {
+            released += 1
+          },
+        }
+      },
+      reserve: (holds) => inner.reserve(holds),
+    }
+    const plugin = rateLimiting.create(
+      parseConfig(rateLimiting, { ...flat, fault_tolerant: false, sync_rate: 0.5 }),
+      givenContext({ ledger, compatibility: 'kong' }),
+    )
+    expect(definitions.map(({ store }) => store)).toEqual([
+      expect.objectContaining({ onFailure: 'deny', counting: 'kong', syncSeconds: 0.5 }),
+      expect.objectContaining({ onFailure: 'deny', counting: 'kong', syncSeconds: 0.5 }),
+    ])
+    await plugin.dispose?.()
+    expect(released).toBe(2)
+  })
+
+  test.each([
+    [{}, 'allow'],
+    [{ fault_tolerant: false }, 'deny'],
+    [{ on_store_failure: 'local' }, 'local'],
+    [{ fault_tolerant: false, on_store_failure: 'allow' }, 'allow'],
+  ])('with %o, while Redis is away: %s', (given, policy) => {
+    expect(rateLimitingSchema.parse({ ...flat, ...given }).onStoreFailure).toBe(policy)
+  })
+
+  test('F62 no request waits for Redis longer than 100 ms, shorter when configured so', () => {
+    const deadline = (timeout: number | undefined): number =>
+      rateLimitingSchema.parse({ ...flat, redis_timeout: timeout }).redis.timeoutMs
+    expect([undefined, 0, 2000, 50].map(deadline)).toEqual([100, 100, 100, 50])
+  })
+
+  test('Sentinel and Cluster in Kong Enterprise’s spelling', () => {
+    const redisOf = (redis: object) =>
+      rateLimitingSchema.parse({ minute: 1, policy: 'redis', redis }).redis
+    expect(
+      redisOf({ sentinel_master: 'm', sentinel_nodes: [{ host: 's1' }, { port: 26380 }] }),
+    ).toMatchObject({
+      topology: 'sentinel',
+      masterName: 'm',
+      nodes: [
+        { host: 's1', port: 6379 },
+        { host: '127.0.0.1', port: 26380 },
+      ],
+    })
+    expect(redisOf({ cluster_nodes: [{ ip: '10.0.0.1', port: 7000 }] })).toMatchObject({
+      topology: 'cluster',
+      nodes: [{ host: '10.0.0.1', port: 7000 }],
+    })
+  })
+
+  test.each([
+    [{ sentinel_nodes: [{}] }, 'redis.sentinel_master', 'required field missing'],
+    [
+      { sentinel_master: 'm', sentinel_nodes: [{}], cluster_nodes: [{}] },
+      'redis.cluster_nodes',
+      'give either sentinel_nodes or cluster_nodes',
+    ],
+    [{ cluster_nodes: [{}], database: 1 }, 'redis.database', 'a Redis cluster has only 0'],
+    [{}, 'redis.host', 'required field missing'],
+  ])('%o is refused at %s: %s', (redis, path, message) => {
+    const parsed = rateLimitingSchema.safeParse({ minute: 1, policy: 'redis', redis })
+    expect(parsed.error?.issues.map((issue) => [issue.path.join('.'), issue.message])).toEqual([
+      [path, message],
+    ])
   })
 
   test('S22 the password is in no text that the configuration is printed as', () => {

@@ -1,4 +1,4 @@
-import type { Period } from '@pratu/plugin-kit'
+import type { Period, RedisSettings } from '@pratu/plugin-kit'
 import type * as z from 'zod'
 import { Secret, field } from '../../config/index.ts'
 
@@ -18,6 +18,10 @@ const LEAST_SYNC_SECONDS = 0.02
 
 const timeout = () => field.integer({ between: [0, 2_147_483_646] })
 
+/** Longest that a request waits for Redis, whatever `redis.timeout` says: a frozen Redis must not be felt (F62). */
+const MAX_DEADLINE_MS = 100
+
+/** Kong's, each with a deprecated flat twin `redis_<name>`. */
 const redisFields = {
   host: field.optional(field.host()),
   port: field.optional(field.port().meta({ default: 6379 })),
@@ -28,6 +32,31 @@ const redisFields = {
   ssl: field.optional(field.boolean().meta({ default: false })),
   ssl_verify: field.optional(field.boolean().meta({ default: false })),
   server_name: field.optional(field.host()),
+}
+
+/** Ours, spelt as Kong Enterprise spells them. */
+const ownRedisFields = {
+  sentinel_master: field.optional(field.string()),
+  sentinel_nodes: field.optional(
+    field.array(
+      field.record({
+        host: field.defaulted(field.host(), '127.0.0.1'),
+        port: field.defaulted(field.port(), 6379),
+      }),
+      { min: 1 },
+    ),
+  ),
+  sentinel_username: field.optional(field.secret()),
+  sentinel_password: field.optional(field.secret()),
+  cluster_nodes: field.optional(
+    field.array(
+      field.record({
+        ip: field.defaulted(field.host(), '127.0.0.1'),
+        port: field.defaulted(field.port(), 6379),
+      }),
+      { min: 1 },
+    ),
+  ),
 }
 
 /** Kong's fields and defaults (kong.md §3.3), the deprecated flat names of the redis fields included. */
@@ -47,12 +76,14 @@ export const rateLimitingSchema = field
     path: field.optional(field.path()),
     policy: field.enumeration(['local', 'redis'], 'local'),
     fault_tolerant: field.boolean(true),
+    // Ours.
+    on_store_failure: field.optional(field.enumeration(['allow', 'deny', 'local'])),
     hide_client_headers: field.boolean(false),
     // Kong takes any number above 0; only a status can be sent.
     error_code: field.defaulted(field.integer({ between: [200, 599] }), 429),
     error_message: field.defaulted(field.string(), 'API rate limit exceeded'),
     sync_rate: field.defaulted(field.number(), NO_SYNC),
-    redis: field.filled(field.record(redisFields)),
+    redis: field.filled(field.record({ ...redisFields, ...ownRedisFields })),
     redis_host: redisFields.host,
     redis_port: redisFields.port,
     redis_timeout: redisFields.timeout,
@@ -69,7 +100,7 @@ export const rateLimitingSchema = field
     field.entityRule(judgeSyncRate),
     field.recordRules(judgeRequired),
     field.recordRules(judgeAliases),
-    requireRedisHost,
+    judgeRedisServers,
   )
   .transform((config) => ({
     /** The configured periods, the shortest first; limits as written, so perhaps with a fraction. */
@@ -81,26 +112,62 @@ export const rateLimitingSchema = field
     headerName: config.header_name?.toLowerCase(),
     path: config.path,
     policy: config.policy,
-    faultTolerant: config.fault_tolerant,
+    /** What happens while Redis is away. */
+    onStoreFailure: config.on_store_failure ?? (config.fault_tolerant ? 'allow' : 'deny'),
     hideClientHeaders: config.hide_client_headers,
     errorCode: config.error_code,
     errorMessage: config.error_message,
     /** Seconds; `undefined`: every decision asks the store. */
     syncRateSeconds: config.sync_rate === NO_SYNC ? undefined : config.sync_rate,
+    /** Where `policy: redis` counts; without servers when the policy is another. */
     redis: {
-      host: config.redis.host ?? config.redis_host,
-      port: config.redis.port ?? config.redis_port ?? 6379,
-      timeoutMs: config.redis.timeout ?? config.redis_timeout ?? 2000,
+      topology: topologyOf(config.redis),
+      nodes: nodesOf(
+        config.redis,
+        config.redis.host ?? config.redis_host,
+        config.redis.port ?? config.redis_port ?? 6379,
+      ),
+      masterName: config.redis.sentinel_master,
       username: config.redis.username ?? config.redis_username,
       password: config.redis.password ?? config.redis_password,
+      sentinelUsername: config.redis.sentinel_username,
+      sentinelPassword: config.redis.sentinel_password,
       database: config.redis.database ?? config.redis_database ?? 0,
-      ssl: config.redis.ssl ?? config.redis_ssl ?? false,
-      sslVerify: config.redis.ssl_verify ?? config.redis_ssl_verify ?? false,
-      serverName: config.redis.server_name ?? config.redis_server_name,
-    },
+      tls:
+        (config.redis.ssl ?? config.redis_ssl ?? false)
+          ? {
+              verify: config.redis.ssl_verify ?? config.redis_ssl_verify ?? false,
+              serverName: config.redis.server_name ?? config.redis_server_name,
+            }
+          : undefined,
+      timeoutMs: deadlineOf(config.redis.timeout ?? config.redis_timeout),
+    } satisfies RedisSettings,
   }))
 
 export type RateLimitingConfig = ReturnType<(typeof rateLimitingSchema)['parse']>
+
+interface RedisServers {
+  readonly sentinel_nodes?: readonly { readonly host: string; readonly port: number }[] | undefined
+  readonly cluster_nodes?: readonly { readonly ip: string; readonly port: number }[] | undefined
+}
+
+function topologyOf(redis: RedisServers): RedisSettings['topology'] {
+  if (redis.cluster_nodes !== undefined) return 'cluster'
+  return redis.sentinel_nodes === undefined ? 'single' : 'sentinel'
+}
+
+function nodesOf(
+  { cluster_nodes: cluster, sentinel_nodes: sentinels }: RedisServers,
+  host: string | undefined,
+  port: number,
+): RedisSettings['nodes'] {
+  if (cluster !== undefined) return cluster.map((node) => ({ host: node.ip, port: node.port }))
+  return sentinels ?? (host === undefined ? [] : [{ host, port }])
+}
+
+function deadlineOf(timeoutMs = MAX_DEADLINE_MS): number {
+  return timeoutMs === 0 ? MAX_DEADLINE_MS : Math.min(timeoutMs, MAX_DEADLINE_MS)
+}
 
 /** What the rules below look at: members may still be of any type, since rules run beside other problems. */
 type Members = Readonly<Record<string, unknown>>
@@ -138,12 +205,25 @@ function judgeRequired(config: Members, report: Report): void {
   if (config['limit_by'] === 'path' && config['path'] === undefined) report('path', MISSING)
 }
 
-/** `policy: redis` needs a host under either name; the problem is told where Kong tells it. */
-function requireRedisHost(payload: z.core.ParsePayload<Members>): void {
+/** `policy: redis` needs servers of exactly one kind; a missing host is told where Kong tells it. */
+function judgeRedisServers(payload: z.core.ParsePayload<Members>): void {
   const { value } = payload
-  if (value['policy'] !== 'redis' || value['redis_host'] !== undefined) return
-  if (redisMember(value, 'host') !== undefined) return
-  payload.issues.push({ code: 'custom', message: MISSING, path: ['redis', 'host'], input: value })
+  const report = (name: string, message: string): void => {
+    payload.issues.push({ code: 'custom', message, path: ['redis', name], input: value })
+  }
+  const host = value['redis_host'] ?? redisMember(value, 'host')
+  const sentinels = redisMember(value, 'sentinel_nodes')
+  const cluster = redisMember(value, 'cluster_nodes')
+  if (sentinels !== undefined && redisMember(value, 'sentinel_master') === undefined) {
+    report('sentinel_master', MISSING)
+  }
+  if (sentinels !== undefined && cluster !== undefined) {
+    report('cluster_nodes', 'give either sentinel_nodes or cluster_nodes')
+  }
+  const database = value['redis_database'] ?? redisMember(value, 'database') ?? 0
+  if (cluster !== undefined && database !== 0) report('database', 'a Redis cluster has only 0')
+  if (value['policy'] !== 'redis' || host !== undefined) return
+  if (sentinels === undefined && cluster === undefined) report('host', MISSING)
 }
 
 /** Both spellings of a redis field may be given when they agree. */

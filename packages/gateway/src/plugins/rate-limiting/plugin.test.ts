@@ -1,3 +1,4 @@
+import type { Ledger } from '@pratu/plugin-kit'
 import {
   givenContext,
   givenExchange,
@@ -186,6 +187,27 @@ describe('kong.md §3.3 windows', () => {
     ])
   })
 })
+
+test('kong.md §3.3 while Redis is away and requests pass uncounted, there are no headers and no metric', async () => {
+  const limited = start({ minute: 5 }, { ledger: uncountingLedger() })
+  const answer = await limited.request()
+  expect(answer.status).toBe(200)
+  expect(limitHeaders(answer)).toEqual({})
+  expect(limited.context.counted).toEqual([])
+})
+
+/** As a ledger whose store is away and whose policy is to allow. */
+function uncountingLedger(): Ledger {
+  return {
+    meter: (definition) => ({ definition }),
+    reserve: (holds) => ({
+      admitted: true,
+      degraded: true,
+      meters: holds.map(() => ({ limit: 0, remaining: 0, resetMs: 0, unknown: true })),
+      reservation: { closed: true, close: () => undefined },
+    }),
+  }
+}
 
 describe('kong.md §3.3 limit_by', () => {
   const alice = { consumer: { id: 'alice' }, credential: { id: 'alice-1' } }

@@ -5,7 +5,7 @@ import {
   type Exchange,
   type Hold,
   type Plugin,
-  type PluginContext,
+  type RedisLimitStore,
   type Remaining,
 } from '@pratu/plugin-kit'
 import { rateLimitShare, seriesLabels } from '../../observe/index.ts'
@@ -25,7 +25,8 @@ const VERDICT = createNoteKey<Verdict>('rate-limiting')
 
 /**
  * Admits so many requests per calendar second … year (kong.md §3.3). A request that is refused is counted in no period;
- * counters belong to the scope of the plugin, not of the request, and are exact for the whole process (F68).
+ * counters belong to the scope of the plugin, not of the request. They are exact for the whole process, and with
+ * `policy: redis` for all replicas (F68).
  */
 export const rateLimiting = definePlugin<RateLimitingConfig>({
   name: 'rate-limiting',
@@ -33,23 +34,24 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
   schema: rateLimitingSchema,
 
   create(config, context): Plugin {
-    const { clock, instance, ledger, metrics } = context
+    const { clock, compatibility, instance, ledger, metrics } = context
     const scopeOf = createScope(config)
     const refusal = refuse(config.errorCode, 'rate_limit_exceeded', config.errorMessage)
     const place = `${instance.routeId ?? NOWHERE}:${instance.serviceId ?? NOWHERE}`
     const limits = config.limits.map(({ period, limit }) => showLimit(period, limit))
+    const store = storeOf(config, compatibility)
     const meters = limits.map(({ period, admitted }) =>
       ledger.meter({
         id: `ratelimit:${place}:${period}`,
         quantity: 'requests',
         window: { kind: 'calendar', period },
         limit: admitted,
+        store,
       }),
     )
     const shares = limits.map(({ period, limit }) => rateLimitShare(period, limit))
     /** Metric labels per period, by route: as many as the configuration has routes. */
     const labelsByRoute = new Map<string, readonly (readonly string[])[]>()
-    warnOnce(config, context)
 
     function labelsOf({ route, service }: Exchange): readonly (readonly string[])[] {
       const key = route?.id ?? ''
@@ -72,6 +74,8 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
       },
 
       admitted(exchange, remaining) {
+        // Kong sends no headers either when Redis is away and nobody counts.
+        if (remaining.some(({ unknown }) => unknown === true)) return
         exchange.setNote(VERDICT, { meters: remaining, refused: false })
         const labels = labelsOf(exchange)
         for (let i = 0; i < shares.length; i++) {
@@ -92,17 +96,24 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
         const isAi = exchange.errorShape !== 'kong'
         setRateLimitHeaders(head.headers, limits, states, refused, clock.now(), isAi)
       },
+
+      dispose() {
+        for (const meter of meters) meter.release?.()
+      },
     }
   },
 })
 
-/** Shared counters are not served yet; whoever asked for them must not learn it from the bill. */
-function warnOnce({ policy }: RateLimitingConfig, context: PluginContext): void {
-  if (policy !== 'redis' || context.node.worker !== 0) return
-  context.keep('redis-warning', () => {
-    context.log.warn(
-      'rate-limiting: policy redis is accepted but not served yet; this limit is counted per process, so n replicas admit n times as many requests',
-    )
-    return true
-  })
+function storeOf(
+  config: RateLimitingConfig,
+  compatibility: 'pratu' | 'kong',
+): RedisLimitStore | undefined {
+  if (config.policy === 'local') return undefined
+  return {
+    kind: 'redis',
+    redis: config.redis,
+    onFailure: config.onStoreFailure,
+    counting: compatibility === 'kong' ? 'kong' : 'admitted',
+    syncSeconds: config.syncRateSeconds,
+  }
 }
