@@ -11,6 +11,7 @@ import {
   bindToProcess,
   ConfigurationRefused,
   PluginModuleError,
+  StartFailed,
   startGateway,
 } from '../runtime/index.ts'
 import { printBanner } from './banner.ts'
@@ -117,7 +118,11 @@ function explain(error: unknown): number {
     const { message, problems } = error.failure
     if (problems.length > 0) terminal.line(renderDiagnostics(problems, { colour: terminal.colour }))
     terminal.line(terminal.red(`pratu did not start: ${message}`))
-  } else if (error instanceof NodeSettingsError || error instanceof PluginModuleError) {
+  } else if (
+    error instanceof NodeSettingsError ||
+    error instanceof PluginModuleError ||
+    error instanceof StartFailed
+  ) {
     terminal.line(terminal.red(`pratu did not start: ${error.message}`))
   } else if (isSystemError(error)) {
     terminal.line(terminal.red(`pratu did not start: ${systemReason(error)}`))

@@ -9,6 +9,7 @@ import {
 import type { Logger, Metrics } from '../observe/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { ConfigurationReader } from './reading/configuration-reader.ts'
+import { digestOf } from './source-digest.ts'
 
 export type Origin = 'start' | 'file' | 'signal' | 'admin'
 
@@ -18,6 +19,8 @@ export interface Applied {
   readonly hash: string
   /** A plugin's `config` as its author wrote it. */
   readonly writtenConfig: (pluginId: string) => unknown
+  /** Of what was read, name by name: see `digestOf`. */
+  readonly digest: string
   readonly generation: number
   readonly appliedAtMs: number
 }
@@ -40,6 +43,9 @@ export interface ConfigurationStoreDeps {
   readonly logger: Logger
   readonly metrics: Metrics
 }
+
+/** `/status` and `pratu check` have them all. */
+const LOGGED_PROBLEMS = 20
 
 /** Holds the configuration in use, and replaces it whole or not at all (F54, F55). */
 export class ConfigurationStore {
@@ -73,58 +79,62 @@ export class ConfigurationStore {
 
   /** Reads the configured file or text again and applies it. */
   load(location: ConfigurationLocation, origin: Origin): Promise<ApplyResult> {
-    return this.#enqueue(async () => {
-      let sources: readonly ConfigurationSource[]
-      try {
-        sources = await readConfigurationSources(location)
-      } catch (error) {
-        if (!(error instanceof ConfigurationUnreadable)) throw error
-        return this.#failed(origin, error.message, [])
-      }
+    return this.#enqueue(origin, async () => {
+      const sources = await readConfigurationSources(location)
       return this.#apply(sources, origin)
     })
   }
 
   apply(sources: readonly ConfigurationSource[], origin: Origin): Promise<ApplyResult> {
-    return this.#enqueue(() => this.#apply(sources, origin))
+    return this.#enqueue(origin, () => this.#apply(sources, origin))
   }
 
-  async #enqueue(run: () => Promise<ApplyResult>): Promise<ApplyResult> {
+  /** Whatever goes wrong, the configuration in use serves on. */
+  #enqueue(origin: Origin, run: () => Promise<ApplyResult>): Promise<ApplyResult> {
     const result = this.#last.then(async () => {
       this.#busy = true
       try {
         return await run()
+      } catch (error) {
+        if (error instanceof ConfigurationUnreadable) return this.#failed(origin, error.message, [])
+        this.#deps.logger.error('a defect while a configuration was applied', { error })
+        return this.#failed(origin, messageOf(error), [])
       } finally {
         this.#busy = false
       }
     })
-    this.#last = result.catch(() => undefined)
+    this.#last = result
     return result
   }
 
   async #apply(sources: readonly ConfigurationSource[], origin: Origin): Promise<ApplyResult> {
     const { reader, fleet } = this.#deps
+    const digest = digestOf(sources)
+    // Whoever asks for a reload gets one; a file that was only touched makes no new generation.
+    if (origin === 'file' && digest === this.#current?.digest) return this.#unchanged(this.#current)
     const reading = await reader.read(sources)
     if (!reading.ok) return this.#failed(origin, reading.message, reading.problems)
     const { entities, hash, writtenConfig, warnings, portions } = reading.configuration
-    if (origin === 'file' && hash === this.#current?.hash) return this.#unchanged(this.#current)
     // A number that was given to a refused configuration is not used again: threads may still know it.
     const generation = ++this.#generation
     try {
       await fleet.prepare({ generation, entities, portions })
     } catch (error) {
       fleet.abort(generation)
-      return this.#failed(origin, error instanceof Error ? error.message : String(error), [])
+      return this.#failed(origin, messageOf(error), [])
     }
     fleet.commit(generation)
-    const applied = { entities, hash, writtenConfig, generation, appliedAtMs: Date.now() }
+    const applied = { entities, hash, digest, writtenConfig, generation, appliedAtMs: Date.now() }
     return this.#succeeded(applied, warnings, origin)
   }
 
-  /** A touch that changed nothing makes no new generation; it does clear an earlier failure. */
+  /** What stands there is what serves: an earlier failure is over. */
   #unchanged(applied: Applied): ApplyResult {
+    const { metrics, logger } = this.#deps
+    if (this.#failure !== undefined)
+      logger.info('the configuration in use is the current one again')
     this.#failure = undefined
-    this.#deps.metrics.gauge('pratu_config_stale_since_seconds').set(0)
+    metrics.gauge('pratu_config_stale_since_seconds').set(0)
     return { ok: true, applied, unchanged: true }
   }
 
@@ -163,14 +173,16 @@ export class ConfigurationStore {
       logger.error('the configuration was refused, the previous one serves on', {
         origin,
         reason: message,
-        problems: problems.map((problem) => ({
-          file: problem.file,
-          line: problem.line,
-          path: problem.path,
-          message: problem.message,
-        })),
+        problem_count: problems.length,
+        problems: problems
+          .slice(0, LOGGED_PROBLEMS)
+          .map(({ file, line, path, message: text }) => ({ file, line, path, message: text })),
       })
     }
     return { ok: false, failure }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -9,6 +9,8 @@ import {
   createMetricStorage,
   registerNodeMetrics,
   type Logger,
+  type Logs,
+  type Metrics,
 } from '../observe/index.ts'
 import { AdminServer } from './admin-server.ts'
 import { ConfigurationStore, type Origin, type ReloadFailure } from './configuration-store.ts'
@@ -23,6 +25,7 @@ import { ConfigurationWatch } from './watch.ts'
 import { regionCount } from './workers/regions.ts'
 import { reusePortIssue } from './workers/reuse-port.ts'
 import { WorkerFleet } from './workers/worker-fleet.ts'
+import { WorkerEnded } from './workers/worker-thread.ts'
 
 export interface GatewayOptions {
   readonly settings: NodeSettings
@@ -61,19 +64,25 @@ export class ConfigurationRefused extends Error {
   }
 }
 
+/** The gateway could not be started; the message says why, for whoever operates it. */
+export class StartFailed extends Error {
+  override readonly name = 'StartFailed'
+}
+
 /**
  * Composes the parts and starts serving.
  *
  * @throws {ConfigurationRefused} when the configuration is not valid.
  * @throws {PluginModuleError} when a plugin module cannot be used.
- * @throws {Error} the system's, when an address cannot be bound or a log file cannot be opened.
+ * @throws {StartFailed} when a log cannot be opened or a worker does not start.
+ * @throws {Error} the system's, when an address cannot be bound.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = withServableWorkers(options.settings)
   const { workers } = settings
   const storage = createMetricStorage({ regions: regionCount(workers) })
   const metrics = createMetrics({ storage, region: 0 })
-  const logs = createLogs({ settings, metrics })
+  const logs = openLogs(settings, metrics)
   const { logger } = logs
   for (const warning of options.warnings) logger.warn(warning)
   if (workers !== options.settings.workers)
@@ -169,7 +178,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }
   } catch (error) {
     await close()
-    throw error
+    throw error instanceof WorkerEnded ? new StartFailed(error.message, { cause: error }) : error
+  }
+}
+
+function openLogs(settings: NodeSettings, metrics: Metrics): Logs {
+  try {
+    return createLogs({ settings, metrics })
+  } catch (error) {
+    throw new StartFailed(error instanceof Error ? error.message : String(error), { cause: error })
   }
 }
 
@@ -188,6 +205,7 @@ function watchConfiguration(
   if (configuration?.kind !== 'path') return undefined
   return new ConfigurationWatch({
     path: configuration.path,
+    seen: store.current?.digest,
     onChange: () => void store.load(configuration, 'file'),
   })
 }
