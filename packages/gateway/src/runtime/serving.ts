@@ -79,7 +79,7 @@ export class Serving {
   readonly #budget: MemoryBudget
   readonly #guard: MemoryGuard
   readonly #exchangeMetrics: ExchangeMetrics
-  readonly #context: GatewayContext
+  readonly #context: Omit<GatewayContext, 'serverToken' | 'viaToken'>
   readonly #kept = new KeptState()
   readonly #active = new ActiveExchanges<InterruptibleExchange>()
   readonly #listeners: Listener[] = []
@@ -105,12 +105,9 @@ export class Serving {
     })
     this.#exchangeMetrics = createExchangeMetrics(metrics, { namespace: settings.namespace })
     const models = new ModelNames()
-    const kong = settings.compatibility === 'kong'
     this.#context = {
       ledger: this.#ledger,
       headerTokens: settings.headers,
-      serverToken: kong ? `kong/${KONG_VERSION}` : `pratu/${PRATU_VERSION}`,
-      viaToken: kong ? `kong/${KONG_VERSION}` : `pratu/${PRATU_VERSION}`,
       requestBufferBytes: settings.limits.requestBufferBytes,
       active: this.#active,
       observer: createObserver({
@@ -150,9 +147,11 @@ export class Serving {
   #compileDeps(entities: Entities): CompileDeps {
     const { settings, plugins, metrics, logger, clock, worker, workers } = this.#deps
     const { compatibility } = entities
+    // By the configuration's own word, which wins over the node's.
+    const product = compatibility === 'kong' ? `kong/${KONG_VERSION}` : `pratu/${PRATU_VERSION}`
     return {
       plugins,
-      context: this.#context,
+      context: { ...this.#context, serverToken: product, viaToken: product },
       handler: meter(createProxy(this.#upstream), {
         budget: this.#budget,
         holdBytes: HOLD_BYTES,
