@@ -64,6 +64,8 @@ function configurationOf(settings: NodeSettings): Record<string, unknown> {
     plugins: settings.plugins === 'bundled' ? ['bundled'] : settings.plugins,
     router_flavor: 'traditional_compatible',
     headers: HEADER_TOKENS.filter(([token]) => headers[token]).map(([, name]) => name),
+    headers_upstream: headers.upstreamRequestId ? ['X-Kong-Request-Id'] : [],
+    allow_debug_header: headers.debug,
     trusted_ips: settings.trustedIps,
     real_ip_header: settings.realIpHeader,
     real_ip_recursive: settings.realIpRecursive ? 'on' : 'off',
@@ -82,7 +84,6 @@ const HEADER_TOKENS = [
   ['latencyTokens', 'latency_tokens'],
   ['requestId', 'X-Kong-Request-Id'],
   ['upstreamStatus', 'X-Kong-Upstream-Status'],
-  ['upstreamRequestId', 'X-Kong-Upstream-Request-Id'],
 ] as const
 
 function listenText({ host, port }: ListenAddress): string {

@@ -65,6 +65,8 @@ export interface HeaderTokens {
   readonly requestId: boolean
   readonly upstreamStatus: boolean
   readonly upstreamRequestId: boolean
+  /** Whether a request with `Kong-Debug` is told its route and service. */
+  readonly debug: boolean
 }
 
 export interface RequestLimits {

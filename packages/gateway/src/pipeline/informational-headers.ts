@@ -24,6 +24,7 @@ export function addProxiedHeaders(
   }
   if (headerTokens.upstreamStatus) headers.set('X-Kong-Upstream-Status', String(status))
   addRequestId(exchange, headers)
+  if (headerTokens.debug) addDebugHeaders(exchange, headers)
 }
 
 /** The same for an answer of our own. */
@@ -36,6 +37,7 @@ export function addGeneratedHeaders(exchange: PinnedExchange, { headers }: Respo
     addServerTiming(exchange, headers, requestLatencyMs)
   }
   addRequestId(exchange, headers)
+  if (headerTokens.debug) addDebugHeaders(exchange, headers)
 }
 
 /** What the gateway itself took until the response's head, beside what the upstream says of its own time. */
@@ -52,4 +54,19 @@ function addRequestId(exchange: PinnedExchange, headers: ResponseHead['headers']
   if (!exchange.snapshot.context.headerTokens.requestId) return
   headers.set('X-Kong-Request-Id', exchange.id)
   if (!headers.has('x-request-id')) headers.append('x-request-id', exchange.id)
+}
+
+/** Which route and service it was, for a request that asks (kong.md §2.6). */
+function addDebugHeaders(
+  { request, route, service }: PinnedExchange,
+  headers: ResponseHead['headers'],
+): void {
+  if (!request.headers.has('kong-debug')) return
+  const told = [
+    ['Kong-Route-Id', route?.id],
+    ['Kong-Route-Name', route?.name],
+    ['Kong-Service-Id', service?.id],
+    ['Kong-Service-Name', service?.name],
+  ] as const
+  for (const [name, value] of told) if (value !== undefined) headers.set(name, value)
 }

@@ -61,6 +61,7 @@ export const SETTINGS: NodeSettings = {
     requestId: true,
     upstreamStatus: false,
     upstreamRequestId: false,
+    debug: false,
   },
   limits: {
     headerBytes: 16_384,

@@ -212,6 +212,7 @@ function headersOf(reader: SettingReader): HeaderTokens {
     requestId: names.includes('requestId'),
     upstreamStatus: names.includes('upstreamStatus'),
     upstreamRequestId: upstream.length > 0,
+    debug: reader.value('allowDebugHeader', kind.flag, false),
   }
 }
 

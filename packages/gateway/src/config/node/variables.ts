@@ -43,6 +43,7 @@ export const VARIABLES = {
   plugins: { pratu: 'PRATU_PLUGINS', kong: ['KONG_PLUGINS'] },
   pluginModules: { pratu: 'PRATU_PLUGIN_MODULES' },
   headers: { pratu: 'PRATU_HEADERS', kong: ['KONG_HEADERS'] },
+  allowDebugHeader: { pratu: 'PRATU_ALLOW_DEBUG_HEADER', kong: ['KONG_ALLOW_DEBUG_HEADER'] },
   headersUpstream: { pratu: 'PRATU_HEADERS_UPSTREAM', kong: ['KONG_HEADERS_UPSTREAM'] },
   headerBytes: { pratu: 'PRATU_MAX_HEADER_SIZE' },
   headerFields: { pratu: 'PRATU_MAX_HEADER_FIELDS' },

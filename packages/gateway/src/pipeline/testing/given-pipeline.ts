@@ -67,6 +67,7 @@ const TOKENS: HeaderTokens = {
   requestId: true,
   upstreamStatus: false,
   upstreamRequestId: true,
+  debug: false,
 }
 
 /** A compiled configuration of one route, real but for its upstream, its client and its ledger. */
