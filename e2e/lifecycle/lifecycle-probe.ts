@@ -57,7 +57,6 @@ const HARMS: Readonly<Record<string, () => void>> = {
   stick: () => {
     for (;;) Math.sqrt(2)
   },
-  exit: () => process.exit(7),
 }
 
 export const lifecycleProbe = definePlugin<ProbeConfig>({

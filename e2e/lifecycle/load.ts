@@ -61,7 +61,7 @@ export interface LoadOptions extends Omit<AskOptions, 'agent'> {
   /** Pause of each client between two requests. */
   readonly pauseMs?: number
   /** @returns what is wrong with an answer, or `undefined`. */
-  judge?(answer: Answer): string | undefined
+  readonly judge?: (answer: Answer) => string | undefined
 }
 
 export interface LoadReport {
@@ -153,4 +153,13 @@ export function openStream(options: AskOptions): OpenStream {
     sent.end(options.body)
   })
   return { begun, ended }
+}
+
+/** The body of a chat request. */
+export function chatBody(members: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({
+    model: 'gpt-4.1',
+    messages: [{ role: 'user', content: 'Say hello' }],
+    ...members,
+  })
 }

@@ -4,11 +4,11 @@ import { runInNewContext } from 'node:vm'
 import { fileURLToPath } from 'node:url'
 import { startSimulator } from '@pratu/simulator'
 import { expect, test } from 'vitest'
-import { chat, givenGateway } from '../gateway.ts'
+import { givenGateway } from '../gateway.ts'
 import { createConfigurationFile } from './configuration-file.ts'
 import { startEcho, type Echo } from './echo.ts'
 import { probeCounts } from './lifecycle-probe.ts'
-import { ask, openStream, startLoad, type Answer } from './load.ts'
+import { ask, chatBody, openStream, startLoad, type Answer } from './load.ts'
 
 const PROBE = fileURLToPath(new URL('./lifecycle-probe.ts', import.meta.url))
 
@@ -65,7 +65,7 @@ test('F54 T1 reloads under load fail no request, cut no stream and mix no genera
     openStream({
       port: given.port,
       path: '/v1/chat/completions',
-      body: String(chat({ stream: true }).body),
+      body: chatBody({ stream: true }),
     }),
   )
   const load = startLoad({

@@ -6,6 +6,7 @@ import type { ChunkedLimits } from './chunked-decoder.ts'
 import { ClientAddress } from './client-address.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionHub } from './connection-hub.ts'
+import { IdleCloser } from './idle-closer.ts'
 import type {
   Listener,
   ListenerOptions,
@@ -56,6 +57,7 @@ class HttpListener implements Listener, ConnectionHub {
   dateLine = ''
   port = 0
   draining = false
+  readonly idleCloser = new IdleCloser()
   accepted = 0
   received = 0
   readonly #server: Server
@@ -160,12 +162,13 @@ class HttpListener implements Listener, ConnectionHub {
 
   stopAccepting(): void {
     this.draining = true
-    this.#server.close()
+    // After this turn of the event loop: connections that wait to be accepted in it would be reset.
+    setImmediate(() => this.#server.close())
   }
 
   async close(graceMs: number): Promise<void> {
     this.stopAccepting()
-    for (const connection of this.#connections) if (connection.idle) connection.closeIfIdle()
+    for (const connection of this.#connections) connection.closeIfIdle()
     const graceOver = setTimeout(() => this.destroyAll(), graceMs)
     await this.#empty()
     clearTimeout(graceOver)

@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { DrainSettings } from '../config/index.ts'
 import type { Logger, Metrics } from '../observe/index.ts'
 import type { Fleet } from './fleet.ts'
@@ -32,8 +32,6 @@ export async function drain(
   const deadline = startedAt + settings.timeoutMs
   fleet.drain()
   await pause(Math.min(settings.minimumMs, settings.timeoutMs), hurry)
-  // Connections that are waiting to be accepted get their turn; closing the port would reset them.
-  await setImmediate()
   fleet.stopAccepting()
   if (!(await settledBefore(deadline, fleet, hurry))) {
     const forced = await fleet.interruptAll()
