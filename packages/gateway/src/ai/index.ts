@@ -12,6 +12,7 @@ export {
   Pricing,
   type Cost,
   type ModelPrice,
+  type Price,
   type PricedService,
   providerId,
   type Rates,

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { PRATU_VERSION } from '../runtime/index.ts'
 import { checkCommand } from './check.ts'
 import { keysCommand } from './keys.ts'
+import { pricesCommand } from './prices.ts'
 import { schemaCommand } from './schema.ts'
 import { startCommand } from './start.ts'
 import { versionCommand } from './version.ts'
@@ -12,6 +13,7 @@ Examples:
   pratu start --config kong.yml        serve your configuration
   pratu check kong.yml                 what is wrong with it, and what could be better
   pratu keys new                       a key for a consumer, and the hash to put into the file
+  pratu prices gpt-4.1                 what models cost, and the date of these prices
   pratu schema > pratu.schema.json     completion and checks for your editor
 
 Settings also come from the environment (PRATU_*, and KONG_* with Kong's meaning): docs/node-settings.md
@@ -38,6 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     startCommand(),
     checkCommand(),
     keysCommand(),
+    pricesCommand(),
     schemaCommand(),
     versionCommand(),
   ]) {
