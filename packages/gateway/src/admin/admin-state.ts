@@ -1,3 +1,4 @@
+import type { CachedResponse } from '@pratu/plugin-kit'
 import type { Diagnostic, Entities } from '../config/index.ts'
 
 /** A configuration in use. */
@@ -53,4 +54,13 @@ export function isEmptyConfiguration(entities: Entities): boolean {
     entities.plugins.length === 0 &&
     entities.upstreams.length === 0
   )
+}
+
+/** The answers that all workers keep; owners are ids of plugin instances. */
+export interface CacheAdministration {
+  /** Any worker's; each has entries of its own. */
+  read(owner: string, key: string): Promise<CachedResponse | undefined>
+  /** @returns whether any worker had it. */
+  remove(owner: string, key: string): Promise<boolean>
+  purge(owners: readonly string[]): Promise<void>
 }

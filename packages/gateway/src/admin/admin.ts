@@ -4,8 +4,9 @@ import { isGatewayError, toGatewayError } from '../errors/index.ts'
 import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
 import type { ClientChannel } from '../pipeline/index.ts'
 import { createAccessRule, type AccessRule } from './access-rule.ts'
-import type { AdminState, AppliedConfiguration } from './admin-state.ts'
+import type { AdminState, AppliedConfiguration, CacheAdministration } from './admin-state.ts'
 import { createWireView } from './applied-wire.ts'
+import { cacheResponse } from './cache-endpoints.ts'
 import { collectionPaths, collectionResponse } from './collections.ts'
 import {
   currentConfigurationResponse,
@@ -22,10 +23,10 @@ import { readyResponse, statusResponse } from './status.ts'
 
 export type AdminHandler = (request: RequestView, client: ClientChannel) => void
 
-export interface AdminDependencies
-  extends Omit<InformationDependencies, 'plugins'>, SchemaDependencies {
+export interface AdminDependencies extends InformationDependencies, SchemaDependencies {
   readonly state: AdminState
   readonly apply: ConfigurationDependencies['apply']
+  readonly cache: CacheAdministration
   /** `undefined`: only loopback peers may do more than read metrics and status. */
   readonly token: Secret | undefined
   readonly metrics: Metrics
@@ -168,6 +169,7 @@ class Admin {
       return READ.includes(method) ? ENDPOINTS : methodNotAllowed(READ)
     }
     if (first === 'schemas') return schemaResponse(this.#dependencies, request, rest)
+    if (first === 'proxy-cache') return cacheResponse(state, this.#dependencies.cache, method, rest)
     const current = state.current()
     const document = current === undefined ? EMPTY : this.#wireOf(current)
     const query = queryOf(request)
@@ -210,6 +212,9 @@ const ENDPOINTS = json(200, {
     '/',
     '/config',
     '/endpoints',
+    '/proxy-cache',
+    '/proxy-cache/{cache_key}',
+    '/proxy-cache/{plugin_id}/caches/{cache_key}',
     '/schemas/{entity}',
     '/schemas/plugins/{name}',
     '/tags',

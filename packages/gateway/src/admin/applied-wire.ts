@@ -1,8 +1,8 @@
+import type { AnyPluginDefinition } from '@pratu/plugin-kit'
 import type { PluginEntity } from '../config/index.ts'
 import type { AppliedConfiguration } from './admin-state.ts'
 import { describeSchema } from './json-schema.ts'
 import { toKongWire, type WireDocument } from './kong-wire.ts'
-import type { DescribedPlugin } from './schemas.ts'
 import { toMaskedConfig, toWireConfig } from './wire-config.ts'
 
 /**
@@ -11,7 +11,7 @@ import { toMaskedConfig, toWireConfig } from './wire-config.ts'
  * @param plugins whose schemas tell the defaults.
  */
 export function createWireView(
-  plugins: readonly DescribedPlugin[],
+  plugins: readonly AnyPluginDefinition[],
 ): (applied: AppliedConfiguration) => WireDocument {
   const documents = new WeakMap<AppliedConfiguration, WireDocument>()
   const schemas = new Map(plugins.map(({ name, schema }) => [name, schema]))

@@ -1,18 +1,12 @@
+import type { AnyPluginDefinition } from '@pratu/plugin-kit'
 import type { ListenAddress, NodeSettings } from '../config/index.ts'
 import type { AdminState } from './admin-state.ts'
 import { json, type AdminResponse } from './respond.ts'
 
-/** A plugin that this node can run. */
-export interface AvailablePlugin {
-  readonly name: string
-  readonly priority: number
-  readonly version?: string
-}
-
 export interface InformationDependencies {
   readonly state: AdminState
   readonly settings: NodeSettings
-  readonly plugins: readonly AvailablePlugin[]
+  readonly plugins: readonly AnyPluginDefinition[]
   readonly nodeId: string
   /** Of this gateway. */
   readonly version: string

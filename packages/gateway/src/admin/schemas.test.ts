@@ -127,34 +127,42 @@ describe('kong.md §4.3 POST /schemas/…/validate', () => {
     expect(await validate('{')).toEqual([400, { message: 'Cannot parse JSON body' }])
   })
 
-  test('an entity is judged by what is wired', async () => {
-    const problem = { path: ['paths', 1], message: 'should start with: /' }
-    const admin = givenAdmin({
-      validateEntity: (entity, value) => (entity === 'routes' && value !== null ? [problem] : []),
-    })
-    const bad = await admin.call('POST', '/schemas/routes/validate', {
-      headers: JSON_BODY,
-      body: '{}',
-    })
-    expect([bad.status, bad.json()]).toMatchObject([
-      400,
-      { code: 2, fields: { paths: [null, 'should start with: /'] } },
+  test('an entity is judged as in a file, without what it refers to', async () => {
+    const admin = givenAdmin()
+    const validate = async (entity: string, value: unknown): Promise<unknown[]> => {
+      const answer = await admin.call('POST', `/schemas/${entity}/validate`, {
+        headers: JSON_BODY,
+        body: JSON.stringify(value),
+      })
+      return [answer.status, answer.json()]
+    }
+    expect(await validate('services', { name: 'a', url: 'http://a.example' })).toEqual([
+      200,
+      { message: 'schema validation successful' },
     ])
-    const good = await admin.call('POST', '/schemas/services/validate', {
-      headers: JSON_BODY,
-      body: '{}',
-    })
-    expect(good.status).toBe(200)
-    const unknown = await admin.call('POST', '/schemas/nope/validate', {
-      headers: JSON_BODY,
-      body: '{}',
-    })
-    expect(unknown.status).toBe(404)
-    const unwired = await givenAdmin().call('POST', '/schemas/routes/validate', {
-      headers: JSON_BODY,
-      body: '{}',
-    })
-    expect(unwired.status).toBe(404)
+    const service = { id: '11111111-2222-4333-8444-555555555555' }
+    expect(await validate('routes', { paths: ['/a', 'b'], service })).toEqual([
+      400,
+      {
+        code: 2,
+        name: 'schema violation',
+        message: 'schema violation (paths.2: should start with: / (fixed path) or ~/ (regex path))',
+        fields: { paths: [null, 'should start with: / (fixed path) or ~/ (regex path)'] },
+      },
+    ])
+    const missing =
+      "must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'"
+    expect(await validate('routes', { service })).toEqual([
+      400,
+      {
+        code: 2,
+        name: 'schema violation',
+        message: `schema violation (${missing})`,
+        fields: { '@entity': [missing] },
+      },
+    ])
+    expect((await validate('keyauth_credentials', { key: 'k' }))[0]).toBe(200)
+    expect(await validate('nope', {})).toEqual([404, { message: "No entity named 'nope'" }])
   })
 })
 

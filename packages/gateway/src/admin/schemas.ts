@@ -1,29 +1,14 @@
-import type { ConfigIssue, ConfigSchema, RequestView } from '@pratu/plugin-kit'
+import type { AnyPluginDefinition, RequestView } from '@pratu/plugin-kit'
+import { validateEntity, type EntityProblem, type NodeSettings } from '../config/index.ts'
+import { isGatewayError } from '../errors/index.ts'
 import { ENTITY_SCHEMAS, pluginEntityFields } from './entity-schemas.ts'
-import type { AvailablePlugin } from './information.ts'
 import { luaDump, luaToJson, type LuaTree } from './lua-dump.ts'
 import { toKongConfigField } from './plugin-schema.ts'
 import { json, message, methodNotAllowed, NOT_FOUND, type AdminResponse } from './respond.ts'
 
-/** A plugin whose configuration can be judged. */
-export interface DescribedPlugin extends AvailablePlugin {
-  readonly schema: ConfigSchema<unknown>
-}
-
-/** What is wrong with one entity; no problem when it is valid. */
-export interface EntityProblem {
-  /** From the entity's root; list positions count from 0. */
-  readonly path: readonly (string | number)[]
-  readonly message: string
-}
-
 export interface SchemaDependencies {
-  readonly plugins: readonly DescribedPlugin[]
-  /**
-   * Judges one entity by the configuration's own schema, references left out; `undefined` where that is not wired: then
-   * `POST /schemas/{entity}/validate` is not found.
-   */
-  readonly validateEntity?: (entity: string, value: unknown) => readonly EntityProblem[]
+  readonly plugins: readonly AnyPluginDefinition[]
+  readonly settings: NodeSettings
 }
 
 const MAX_BODY_BYTES = 1024 * 1024
@@ -57,7 +42,7 @@ function entitySchema(entity: string): AdminResponse {
   return fields === undefined ? message(404, `No entity named '${entity}'`) : json(200, { fields })
 }
 
-function pluginSchema(plugins: readonly DescribedPlugin[], name: string): AdminResponse {
+function pluginSchema(plugins: readonly AnyPluginDefinition[], name: string): AdminResponse {
   const plugin = plugins.find((one) => one.name === name)
   if (plugin === undefined) return message(404, `No plugin named '${name}'`)
   return json(200, {
@@ -67,53 +52,26 @@ function pluginSchema(plugins: readonly DescribedPlugin[], name: string): AdminR
 }
 
 async function validationResponse(
-  dependencies: SchemaDependencies,
+  { plugins, settings }: SchemaDependencies,
   request: RequestView,
   entity: string,
 ): Promise<AdminResponse> {
-  const bytes = await request.body.bytes(MAX_BODY_BYTES)
   let value: unknown
   try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch {
+    const document = await request.body.json(MAX_BODY_BYTES)
+    value = document.value
+  } catch (error) {
+    if (!isGatewayError(error) || error.code !== 'invalid_json') throw error
     return message(400, 'Cannot parse JSON body')
   }
-  if (entity === 'plugins' && isRecord(value)) return validatePlugin(dependencies.plugins, value)
-  const { validateEntity } = dependencies
-  if (!ENTITY_SCHEMAS.has(entity)) return message(404, `No entity named '${entity}'`)
-  if (validateEntity === undefined) return NOT_FOUND
-  return answerProblems(validateEntity(entity, value))
-}
-
-async function validatePlugin(
-  plugins: readonly DescribedPlugin[],
-  value: Readonly<Record<string, unknown>>,
-): Promise<AdminResponse> {
-  const { name } = value
-  if (typeof name !== 'string')
-    return answerProblems([{ path: ['name'], message: 'required field missing' }])
-  const plugin = plugins.find((one) => one.name === name)
-  if (plugin === undefined) {
-    const text = `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
-    return answerProblems([{ path: ['name'], message: text }])
-  }
-  const result = await plugin.schema['~standard'].validate(withoutNulls(value['config'] ?? {}))
-  return answerProblems((result.issues ?? []).map(toProblem))
-}
-
-function toProblem(issue: ConfigIssue): EntityProblem {
-  const path = (issue.path ?? []).map((part) => {
-    const key = typeof part === 'object' ? part.key : part
-    return typeof key === 'number' ? key : String(key)
+  const problems = validateEntity(entity, value, {
+    plugins,
+    enabledPlugins: settings.plugins,
+    compatibility: settings.compatibility,
   })
-  return { path: ['config', ...path], message: issue.message }
-}
-
-/** Null counts as absent, at any depth (kong.md §1.7). */
-function withoutNulls(value: unknown): unknown {
-  if (!isRecord(value)) return value
-  const members = Object.entries(value).filter(([, member]) => member !== null)
-  return Object.fromEntries(members.map(([name, member]) => [name, withoutNulls(member)]))
+  return problems === undefined
+    ? message(404, `No entity named '${entity}'`)
+    : answerProblems(problems)
 }
 
 function answerProblems(problems: readonly EntityProblem[]): AdminResponse {
@@ -121,7 +79,7 @@ function answerProblems(problems: readonly EntityProblem[]): AdminResponse {
   const tree: Record<string, LuaTree[string]> = {}
   for (const { path, message: text } of problems) insert(tree, path, text)
   const dump = luaDump(tree)
-  const named = problems.map(({ path, message: text }) => `${path.join('.')}: ${text}`).join('; ')
+  const named = problems.map(problemText).join('; ')
   return json(400, {
     code: 2,
     name: 'schema violation',
@@ -133,14 +91,25 @@ function answerProblems(problems: readonly EntityProblem[]): AdminResponse {
   })
 }
 
+function problemText({ path, message: text }: EntityProblem): string {
+  const field = path.filter((part) => part !== '@entity').map(kongPart)
+  return field.length === 0 ? text : `${field.join('.')}: ${text}`
+}
+
+/** Lists count from 1 there (kong.md §1.8). */
+function kongPart(part: string | number): string {
+  return typeof part === 'number' ? String(part + 1) : part
+}
+
 function insert(
   tree: Record<string, LuaTree[string]>,
   path: EntityProblem['path'],
   text: string,
 ): void {
-  const [first, ...rest] = path.map((part) => (typeof part === 'number' ? String(part + 1) : part))
-  if (first === undefined) {
-    tree['@entity'] = [text]
+  const [first = '@entity', ...rest] = path.map(kongPart)
+  if (first === '@entity') {
+    const others = tree[first]
+    tree[first] = [...(Array.isArray(others) ? others : []), text]
     return
   }
   if (rest.length === 0) {
@@ -155,8 +124,4 @@ function insert(
 
 function isBranch(value: LuaTree[string] | undefined): value is LuaTree {
   return typeof value === 'object' && !Array.isArray(value)
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -28,6 +28,7 @@ export {
   unpackWrittenConfigs,
   type UnpackOptions,
 } from './configuration-pack.ts'
+export { type EntityProblem, validateEntity } from './validate-entity.ts'
 export { configurationJsonSchema } from './json-schema.ts'
 export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
 export { type CgroupFacts, type CgroupRoots, readCgroup } from './cgroup.ts'
