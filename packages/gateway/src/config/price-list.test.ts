@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { NodeSettingsError, readNodeSettings } from './node/read-node-settings.ts'
 import { parsePriceList } from './price-list.ts'
 
 const problems = (text: string): unknown => {
@@ -79,5 +80,35 @@ test('JSON is read as well, and an empty file changes nothing', () => {
   expect(parsePriceList('{}', 'p.yml')).toMatchObject({
     ok: true,
     list: { models: [], hosts: [], guessByModel: true },
+  })
+})
+
+describe('PRATU_PRICES_FILE', () => {
+  const settings = (text: string | undefined) =>
+    readNodeSettings(
+      {},
+      { PRATU_PRICES_FILE: '/etc/prices.yml' },
+      {
+        hostname: 'h',
+        cpus: 1,
+        memoryLimitBytes: undefined,
+        namespace: undefined,
+        readText: (path) => {
+          if (text === undefined) throw new Error(`no such file: ${path}`)
+          return text
+        },
+      },
+    ).settings
+
+  test('is read with the settings', () => {
+    expect(settings('prices: [{model: m, input: 1}]').prices?.models).toHaveLength(1)
+  })
+
+  test.each([
+    ['that is missing', undefined, 'PRATU_PRICES_FILE: /etc/prices.yml cannot be read'],
+    ['with a mistake', 'prices: [{model: m, input: -1}]', '/etc/prices.yml:1:28'],
+  ])('%s stops the start', (_name, text, message) => {
+    expect(() => settings(text)).toThrow(NodeSettingsError)
+    expect(() => settings(text)).toThrow(message)
   })
 })
