@@ -16,3 +16,10 @@ export function cpuSeconds(pid: number): number {
   const ticksPerSecond = 100
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
+
+/** How many files it may have open; Infinity when there is no limit. @throws {Error} when the process is gone. */
+export function openFilesLimit(pid: number): number {
+  const limits = readFileSync(`/proc/${pid}/limits`, 'latin1')
+  const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1]
+  return soft === undefined ? Infinity : Number(soft)
+}
