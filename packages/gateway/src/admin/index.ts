@@ -3,6 +3,7 @@ export { createAdmin, type AdminDependencies, type AdminHandler } from './admin.
 export type {
   AdminState,
   AppliedConfiguration,
+  CacheAdministration,
   ConfigurationResult,
   RefusedConfiguration,
   WorkerState,

@@ -6,7 +6,7 @@ import { MemoryBudget } from '../http/index.ts'
 import { createListener, type Listener } from '../listener/index.ts'
 import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
 import type { ConfigurationStore } from './configuration-store.ts'
-import type { FleetWorker } from './fleet.ts'
+import type { Fleet } from './fleet.ts'
 import { upstreamHealth } from './upstream-health.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
@@ -20,8 +20,7 @@ export interface AdminServerDeps {
   readonly nodeId: string
   /** Whether the process was told to end. */
   draining(): boolean
-  /** What each worker serves right now. */
-  workers(): readonly FleetWorker[]
+  readonly fleet: Fleet
 }
 
 /** Configurations of an administrator are the only bodies here: one at a time is enough. */
@@ -35,7 +34,7 @@ export class AdminServer {
   readonly #logger: Logger
 
   constructor(deps: AdminServerDeps) {
-    const { settings, plugins, store, metrics, logger, accessLog, nodeId } = deps
+    const { settings, plugins, store, metrics, logger, accessLog, nodeId, fleet } = deps
     this.#settings = settings
     this.#logger = logger
     metrics.collect('kong_upstream_target_health', () => upstreamHealth(store.current?.entities))
@@ -44,7 +43,7 @@ export class AdminServer {
       failure: () => store.failure,
       applying: () => store.busy,
       draining: () => deps.draining(),
-      workers: () => deps.workers(),
+      workers: () => fleet.workers(),
     }
     this.#handler = createAdmin({
       state,
@@ -57,6 +56,11 @@ export class AdminServer {
         const name = format === 'json' ? '<request>.json' : '<request>.yml'
         const result = await store.apply([{ name, text, format }], 'admin')
         return result.ok ? { ok: true, applied: result.applied } : result
+      },
+      cache: {
+        read: (owner, key) => fleet.readCached(owner, key),
+        remove: (owner, key) => fleet.removeCached(owner, key),
+        purge: (owners) => fleet.purgeCached(owners),
       },
       token: settings.adminToken,
       metrics,

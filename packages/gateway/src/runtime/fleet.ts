@@ -1,3 +1,4 @@
+import type { CachedResponse } from '@pratu/plugin-kit'
 import type { ListenAddress } from '../config/index.ts'
 import type { Candidate } from './candidate.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
@@ -17,6 +18,12 @@ export interface Fleet {
   commit(generation: number): void
   /** Lets go of what was prepared. */
   abort(generation: number): void
+  /** What any worker keeps of an answer. */
+  readCached(owner: string, key: string): Promise<CachedResponse | undefined>
+  /** @returns whether any worker kept it. */
+  removeCached(owner: string, key: string): Promise<boolean>
+  /** Drops every answer that these owners keep. */
+  purgeCached(owners: readonly string[]): Promise<void>
   drain(): void
   stopAccepting(): void
   settled(timeoutMs: number): Promise<boolean>
@@ -63,6 +70,18 @@ export class LocalFleet implements Fleet {
   abort(): void {
     this.#prepared?.retire()
     this.#prepared = undefined
+  }
+
+  async readCached(owner: string, key: string): Promise<CachedResponse | undefined> {
+    return this.#serving.cache.read(owner, key)
+  }
+
+  async removeCached(owner: string, key: string): Promise<boolean> {
+    return this.#serving.cache.delete(owner, key)
+  }
+
+  purgeCached(owners: readonly string[]): Promise<void> {
+    return this.#serving.purgeCached(owners)
   }
 
   drain(): void {

@@ -136,7 +136,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     accessLog: logs.adminAccess,
     nodeId,
     draining: () => draining,
-    workers: () => fleet.workers(),
+    fleet,
   })
   let watch: ConfigurationWatch | undefined
 

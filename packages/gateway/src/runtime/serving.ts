@@ -127,6 +127,12 @@ export class Serving {
     return this.#cache
   }
 
+  /** Between requests: a large cache takes a while to look through. */
+  async purgeCached(owners: readonly string[]): Promise<void> {
+    const doomed = new Set(owners)
+    await inSlices(this.#cache.purgeInSteps((owner) => doomed.has(owner)))
+  }
+
   get generation(): number {
     return this.#current?.generation ?? 0
   }

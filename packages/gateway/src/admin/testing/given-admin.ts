@@ -11,6 +11,7 @@ import type { ClientChannel } from '../../pipeline/index.ts'
 import type {
   AdminDependencies,
   AppliedConfiguration,
+  CacheAdministration,
   ConfigurationResult,
   GivenConfiguration,
   RefusedConfiguration,
@@ -175,6 +176,7 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
       workers: () => process.workers,
     },
     apply: ({ text, format }) => load(text, format),
+    cache: NO_CACHE,
     token: adminToken === undefined ? undefined : new Secret(adminToken),
     metrics,
     accessLog: createNoAccessLog(),
@@ -199,6 +201,12 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
     return answerOf(request, handler)
   }
   return { metrics, process, dependencies, call, load }
+}
+
+const NO_CACHE: CacheAdministration = {
+  read: () => Promise.resolve(undefined),
+  remove: () => Promise.resolve(false),
+  purge: () => Promise.resolve(),
 }
 
 /** Runs one request against a handler. */

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { CachedResponse } from '@pratu/plugin-kit'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import type { CounterTable } from '../../limits/index.ts'
 import type { MetricStorage } from '../../observe/index.ts'
@@ -39,6 +40,9 @@ export type Command =
   | { readonly kind: 'await-settled'; readonly timeoutMs: number }
   | { readonly kind: 'interrupt' }
   | { readonly kind: 'close'; readonly graceMs: number }
+  | { readonly kind: 'read-cached'; readonly owner: string; readonly key: string }
+  | { readonly kind: 'remove-cached'; readonly owner: string; readonly key: string }
+  | { readonly kind: 'purge-cached'; readonly owners: readonly string[] }
 
 /** What the answer to a command holds. */
 export interface Answers {
@@ -53,6 +57,10 @@ export interface Answers {
   /** How many exchanges were ended. */
   readonly interrupt: number
   readonly close: undefined
+  readonly 'read-cached': CachedResponse | undefined
+  /** Whether there was such an answer. */
+  readonly 'remove-cached': boolean
+  readonly 'purge-cached': undefined
 }
 
 export interface Order {

@@ -1,3 +1,4 @@
+import type { CachedResponse } from '@pratu/plugin-kit'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import { createCounterTable } from '../../limits/index.ts'
 import type { Logger, LogSink, Metrics, MetricStorage } from '../../observe/index.ts'
@@ -129,6 +130,23 @@ export class WorkerFleet implements Fleet {
   abort(generation: number): void {
     this.#candidate = undefined
     this.#tellAll({ kind: 'abort', generation })
+  }
+
+  async readCached(owner: string, key: string): Promise<CachedResponse | undefined> {
+    const answers = await this.#askAll({ kind: 'read-cached', owner, key }, this.#timings.answerMs)
+    return answers.find((found) => found !== undefined)
+  }
+
+  async removeCached(owner: string, key: string): Promise<boolean> {
+    const answers = await this.#askAll(
+      { kind: 'remove-cached', owner, key },
+      this.#timings.answerMs,
+    )
+    return answers.includes(true)
+  }
+
+  async purgeCached(owners: readonly string[]): Promise<void> {
+    await this.#askAll({ kind: 'purge-cached', owners }, this.#timings.answerMs)
   }
 
   drain(): void {

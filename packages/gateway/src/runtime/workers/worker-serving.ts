@@ -84,6 +84,13 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
         return serving.settled(command.timeoutMs)
       case 'interrupt':
         return serving.interruptAll()
+      case 'read-cached':
+        return serving.cache.read(command.owner, command.key)
+      case 'remove-cached':
+        return serving.cache.delete(command.owner, command.key)
+      case 'purge-cached':
+        await serving.purgeCached(command.owners)
+        return undefined
       case 'close':
         await serving.close(command.graceMs)
         await logs.flush(FLUSH_MS)
