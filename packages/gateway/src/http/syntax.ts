@@ -41,16 +41,19 @@ export const HEX_DIGIT: Uint8Array = (() => {
   return table
 })()
 
+// Texts of many makes come here (slices, concatenations, constants), and V8 reads each of them in another way: a loop over
+// `charCodeAt` costs some 15 ns per character then, a compiled expression one.
+const TOKEN_TEXT = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const FIELD_VALUE_TEXT = /^[\t\x20-\x7e\x80-\xff]*$/
+
 /** Whether `text` is a field name: one or more `tchar`. */
 export function isToken(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (TOKEN[text.charCodeAt(i)] !== 1) return false
-  return text.length > 0
+  return TOKEN_TEXT.test(text)
 }
 
 /** Whether `text` may stand in a field value as it is. */
 export function isFieldValue(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (FIELD_VALUE[text.charCodeAt(i)] !== 1) return false
-  return true
+  return FIELD_VALUE_TEXT.test(text)
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
