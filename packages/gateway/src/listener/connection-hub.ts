@@ -2,6 +2,7 @@ import type { ErrorCode } from '../errors/index.ts'
 import type { BodyPace } from './body-reader.ts'
 import type { ChunkedLimits } from './chunked-decoder.ts'
 import type { ClientAddress } from './client-address.ts'
+import type { IdleCloser } from './idle-closer.ts'
 import type { ListenerOptions, RefusalPhase, RefusedRequest, RequestListener } from './options.ts'
 import type { BodyLimits } from './request-body.ts'
 
@@ -21,6 +22,7 @@ export interface ConnectionHub {
   readonly keepAliveLines: string
   readonly port: number
   readonly draining: boolean
+  readonly idleCloser: IdleCloser
   /** A whole head has arrived, whatever is said to it. */
   requestReceived(): void
   requestStarted(): void

@@ -89,13 +89,11 @@ export class Connection implements BodyWire, ResponseHost {
   tick(nowMs: number): void {
     switch (this.#phase) {
       case 'opening':
-        if (nowMs >= this.#deadlineMs) this.closeGently()
+      case 'idle':
+        if (nowMs >= this.#deadlineMs) this.closeIfIdle()
         return
       case 'head':
         if (nowMs >= this.#deadlineMs) this.#refuse('request_timeout', 'header timeout', false)
-        return
-      case 'idle':
-        if (nowMs >= this.#deadlineMs) this.closeIfIdle()
         return
       case 'request':
         if (this.outbound.stalledMs(nowMs) >= this.#hub.options.limits.writeStallMs) this.#stall()
@@ -109,11 +107,15 @@ export class Connection implements BodyWire, ResponseHost {
     }
   }
 
-  /** Closes an idle connection, after one more look at the socket: what arrived before our FIN is answered (F11). */
+  /** Closes an idle connection after one more look at the socket: what arrived before our FIN is answered (F11). */
   closeIfIdle(): void {
-    setImmediate(() => {
-      if (this.idle) this.closeGently()
-    })
+    if (this.idle) this.#hub.idleCloser.add(this)
+  }
+
+  /** For the one that {@link closeIfIdle} asked: meanwhile there may have been a request, and time for the next. */
+  closeIfOverdue(): void {
+    const { draining, nowMs } = this.#hub
+    if (this.idle && (draining || nowMs >= this.#deadlineMs)) this.closeGently()
   }
 
   /** Sends FIN after what is on its way, and goes on reading for a while: unread bytes would turn it into RST (F08). */
