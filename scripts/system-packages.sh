@@ -12,6 +12,8 @@ need haproxy haproxy
 need promtool prometheus
 need wrk wrk
 need curl curl
+need redis-server redis-server
+need redis-sentinel redis-sentinel
 python3 -c 'import httpx' 2> /dev/null || missing+=(python3 python3-httpx)
 /usr/bin/python3 -c 'import httpx' 2> /dev/null || missing+=(python3-httpx)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -199,10 +199,12 @@ describe('policy: redis', () => {
     expect(rateLimitingSchema.parse({ ...flat, ...given }).onStoreFailure).toBe(policy)
   })
 
-  test('F62 no request waits for Redis longer than 100 ms, shorter when configured so', () => {
+  test('F62 no request waits for Redis longer than 100 ms, unless our own field says so', () => {
     const deadline = (timeout: number | undefined): number =>
       rateLimitingSchema.parse({ ...flat, redis_timeout: timeout }).redis.timeoutMs
     expect([undefined, 0, 2000, 50].map(deadline)).toEqual([100, 100, 100, 50])
+    const far = { ...flat, redis: { deadline: 300 } }
+    expect(rateLimitingSchema.parse(far).redis.timeoutMs).toBe(300)
   })
 
   test('Sentinel and Cluster in Kong Enterprise’s spelling', () => {

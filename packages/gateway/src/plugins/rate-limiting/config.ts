@@ -18,8 +18,11 @@ const LEAST_SYNC_SECONDS = 0.02
 
 const timeout = () => field.integer({ between: [0, 2_147_483_646] })
 
-/** Longest that a request waits for Redis, whatever `redis.timeout` says: a frozen Redis must not be felt (F62). */
-const MAX_DEADLINE_MS = 100
+/**
+ * Longest that a request waits for Redis unless `redis.deadline` says otherwise: a frozen Redis must not be felt (F62),
+ * and files that Kong exported all say `timeout: 2000`.
+ */
+const DEADLINE_MS = 100
 
 /** Kong's, each with a deprecated flat twin `redis_<name>`. */
 const redisFields = {
@@ -34,8 +37,9 @@ const redisFields = {
   server_name: field.optional(field.host()),
 }
 
-/** Ours, spelt as Kong Enterprise spells them. */
+/** Ours; for Sentinel and Cluster spelt as Kong Enterprise spells them. */
 const ownRedisFields = {
+  deadline: field.optional(field.timeoutMs()),
   sentinel_master: field.optional(field.string()),
   sentinel_nodes: field.optional(
     field.array(
@@ -140,7 +144,7 @@ export const rateLimitingSchema = field
               serverName: config.redis.server_name ?? config.redis_server_name,
             }
           : undefined,
-      timeoutMs: deadlineOf(config.redis.timeout ?? config.redis_timeout),
+      timeoutMs: config.redis.deadline ?? deadlineOf(config.redis.timeout ?? config.redis_timeout),
     } satisfies RedisSettings,
   }))
 
@@ -165,8 +169,8 @@ function nodesOf(
   return sentinels ?? (host === undefined ? [] : [{ host, port }])
 }
 
-function deadlineOf(timeoutMs = MAX_DEADLINE_MS): number {
-  return timeoutMs === 0 ? MAX_DEADLINE_MS : Math.min(timeoutMs, MAX_DEADLINE_MS)
+function deadlineOf(timeoutMs = 0): number {
+  return timeoutMs === 0 ? DEADLINE_MS : Math.min(timeoutMs, DEADLINE_MS)
 }
 
 /** What the rules below look at: members may still be of any type, since rules run beside other problems. */
