@@ -84,13 +84,3 @@ export function allOrNoneOf<const Name extends string>(...names: readonly Name[]
     `all or none of these fields must be set: ${quoted(names)}`,
   )
 }
-
-export function distinctValuesOf<const Name extends string>(...names: readonly Name[]) {
-  return holdsOr<Members<Name>>(
-    (record) => {
-      const given = names.map((name) => record[name]).filter(isSet)
-      return new Set(given).size === given.length
-    },
-    `values of these fields must be distinct: ${quoted(names)}`,
-  )
-}

@@ -6,9 +6,6 @@ import { createHash, hash } from 'node:crypto'
  */
 const KONG_NAMESPACE = 'fd02801f-0957-4a15-a55a-c8d9606f30b5'
 
-/** Kong's id of the only workspace. */
-export const DEFAULT_WORKSPACE_ID = '0dc6f45b-8f8d-40d2-a504-473544ee190b'
-
 /** RFC 9562 §5.5: name-based, SHA-1. */
 export function uuidV5(namespace: string, name: string): string {
   const digest = createHash('sha1').update(bytesOf(namespace)).update(name).digest()

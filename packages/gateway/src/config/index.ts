@@ -30,7 +30,7 @@ export {
 } from './configuration-pack.ts'
 export { type EntityProblem, validateEntity } from './validate-entity.ts'
 export { configurationJsonSchema } from './json-schema.ts'
-export { DEFAULT_WORKSPACE_ID, uuidV5 } from './ids.ts'
+export { uuidV5 } from './ids.ts'
 export { type CgroupFacts, type CgroupRoots, readCgroup } from './cgroup.ts'
 export { type HostFacts, readHostFacts } from './node/host-facts.ts'
 export { NodeSettingsError, readNodeSettings } from './node/read-node-settings.ts'

@@ -7,12 +7,4 @@ export { normalisePath, type NormalisationMode } from './normalise-path.ts'
 export { formatQuery, parseQuery, type QueryArgument } from './query-arguments.ts'
 export { createRequestId } from './request-id.ts'
 export { mayHaveContent } from './response-content.ts'
-export {
-  FIELD_VALUE,
-  HEX_DIGIT,
-  TOKEN,
-  UNRESERVED,
-  isClientRequestId,
-  isFieldValue,
-  isToken,
-} from './syntax.ts'
+export { FIELD_VALUE, HEX_DIGIT, TOKEN, UNRESERVED, isFieldValue, isToken } from './syntax.ts'

@@ -55,10 +55,3 @@ export function isToken(text: string): boolean {
 export function isFieldValue(text: string): boolean {
   return FIELD_VALUE_TEXT.test(text)
 }
-
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
-
-/** Whether a request id that a client chose is safe to log and to send on (S20). */
-export function isClientRequestId(text: string): boolean {
-  return REQUEST_ID.test(text)
-}

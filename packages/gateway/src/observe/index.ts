@@ -1,12 +1,10 @@
 /** Metrics and logs. Knows no plugin, no listener, no pipeline. */
-export {
-  METRICS,
-  isMetricName,
-  type CounterName,
-  type GaugeName,
-  type HistogramName,
-  type MetricDefinition,
-  type MetricName,
+export type {
+  CounterName,
+  GaugeName,
+  HistogramName,
+  MetricDefinition,
+  MetricName,
 } from './metric-names.ts'
 export { createMetrics, Metrics, type MetricsOptions } from './metrics.ts'
 export type { Counter, Gauge, Histogram } from './metric-handles.ts'
@@ -30,15 +28,10 @@ export { createPluginMetrics, rateLimitShare, type PluginMetricsOptions } from '
 export { readClientTotals, registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
 export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
 export { createLogs, type Logs, type LogsOptions } from './logs.ts'
-export { createLogger, createSilentLogger, type Logger, type LogLevel } from './logger.ts'
+export { createSilentLogger, type Logger, type LogLevel } from './logger.ts'
 export type { LogDetail } from './log-detail.ts'
-export { createLogSink, type LogSink, type LogSinkOptions } from './log-sink.ts'
-export { createPortLogSink, receiveLogs } from './log-port.ts'
-export {
-  createAccessLog,
-  createNoAccessLog,
-  type AccessLog,
-  type LoggedAdminRequest,
-} from './access-log.ts'
+export type { LogSink } from './log-sink.ts'
+export { receiveLogs } from './log-port.ts'
+export { createNoAccessLog, type AccessLog, type LoggedAdminRequest } from './access-log.ts'
 export type { LoggedExchange, LoggedTry } from './access-record.ts'
 export { Redactor, scrubText } from './redaction.ts'

@@ -32,15 +32,11 @@ export interface LlmCall {
 /** Metrics of AI traffic. Model names come from clients: only names that the configuration knows become labels (S46). */
 export class LlmMetrics {
   readonly #metrics: Metrics
-  #models: ReadonlySet<string>
+  readonly #models: ReadonlySet<string>
 
+  /** @param models which names become labels; read at every call. */
   constructor(metrics: Metrics, models: ReadonlySet<string>) {
     this.#metrics = metrics
-    this.#models = models
-  }
-
-  /** The model names of the configuration (and of the price table); call it when a snapshot takes over. */
-  useModels(models: ReadonlySet<string>): void {
     this.#models = models
   }
 

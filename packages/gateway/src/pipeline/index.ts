@@ -4,11 +4,8 @@
 export { ActiveExchanges } from './active-exchanges.ts'
 export { handle } from './handle.ts'
 export { dispatch } from './dispatch.ts'
-export { LiveExchange } from './exchange.ts'
-export { ExchangeResponse } from './response.ts'
 export { createProxy } from './proxy.ts'
-export { UpstreamError } from './upstream-error.ts'
-export { compilePlan, comparePlugins, type BoundPlugin, type Plan } from './plan.ts'
+export type { Plan } from './plan.ts'
 export { createPlanSelector, type PlanSelector, type ScopedPlugin } from './plan-selector.ts'
 export type { ClientChannel, Departure } from './client-channel.ts'
 export type {

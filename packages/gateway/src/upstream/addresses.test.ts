@@ -1,7 +1,8 @@
 import { createServer } from 'node:net'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { isAllowedAddress, type Lookup } from './index.ts'
+import { isAllowedAddress } from './address-policy.ts'
+import type { Lookup } from './resolver.ts'
 import {
   answer,
   createClient,

@@ -3,9 +3,9 @@ import type { HeaderFields } from '@pratu/plugin-kit'
 import { onTestFinished } from 'vitest'
 import type { UpstreamSettings } from '../../config/index.ts'
 import type { UpstreamClientOptions } from '../client.ts'
+import type { Lookup } from '../resolver.ts'
 import {
   createUpstreamClient,
-  type Lookup,
   type UpstreamCall,
   type UpstreamClient,
   type UpstreamEvent,
