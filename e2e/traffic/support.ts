@@ -137,18 +137,15 @@ export async function readAll(
   return { bytes, text: bytes.toString('utf8'), error }
 }
 
-/** A chat request as bytes. */
+/** A chat request as bytes, one to a character. */
 export function rawChat(
   body: Readonly<Record<string, unknown>>,
   headers: Readonly<Record<string, string>> = {},
 ): string {
-  const text = JSON.stringify({
-    model: 'gpt-4.1',
-    messages: [{ role: 'user', content: 'Say hello' }],
-    ...body,
-  })
+  const message = { model: 'gpt-4.1', messages: [{ role: 'user', content: 'Say hello' }], ...body }
+  const text = Buffer.from(JSON.stringify(message)).toString('latin1')
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n${fields.join('')}\r\n${text}`
+  return `POST /v1/chat/completions HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n${fields.join('')}\r\n${text}`
 }
 
 /** A client that sends exactly these bytes; it is gone at the end of the test's scope. */
