@@ -29,7 +29,7 @@ export async function startChaosProxy(ports: readonly number[]): Promise<ChaosPr
     let passedAtMs = 0
     upstream.on('data', (chunk) => {
       passedAtMs = Math.max(passedAtMs, performance.now() + proxy.delay())
-      setTimeout(() => client.write(chunk), passedAtMs - performance.now())
+      setTimeout(() => client.write(chunk), Math.max(0, passedAtMs - performance.now()))
     })
   })
   server.listen(0, '127.0.0.1')
