@@ -23,6 +23,9 @@ import { readyResponse, statusResponse } from './status.ts'
 
 export type AdminHandler = (request: RequestView, client: ClientChannel) => void
 
+/** What a listener serves: Kong's status listener has no more than metrics, status and upstreams (kong.md §4.5). */
+export type AdminSurface = 'admin' | 'status'
+
 export interface AdminDependencies extends InformationDependencies, SchemaDependencies {
   readonly state: AdminState
   readonly apply: ConfigurationDependencies['apply']
@@ -44,8 +47,11 @@ const DEFAULT_APPLY_TIMEOUT_MS = 60_000
  *
  * @throws {Error} for an empty token.
  */
-export function createAdmin(dependencies: AdminDependencies): AdminHandler {
-  const admin = new Admin(dependencies)
+export function createAdmin(
+  dependencies: AdminDependencies,
+  surface: AdminSurface = 'admin',
+): AdminHandler {
+  const admin = new Admin(dependencies, surface)
   return (request, client) => admin.handle(request, client)
 }
 
@@ -63,11 +69,13 @@ const READ = ['GET', 'HEAD']
 
 class Admin {
   readonly #dependencies: AdminDependencies
+  readonly #surface: AdminSurface
   readonly #access: AccessRule
   readonly #wireOf: (applied: AppliedConfiguration) => WireDocument
 
-  constructor(dependencies: AdminDependencies) {
+  constructor(dependencies: AdminDependencies, surface: AdminSurface) {
     this.#dependencies = dependencies
+    this.#surface = surface
     this.#access = createAccessRule(dependencies.token)
     this.#wireOf = createWireView(dependencies.plugins)
   }
@@ -119,8 +127,10 @@ class Admin {
     if (open) {
       return READ.includes(request.method) ? this.#openResponse(request) : methodNotAllowed(READ)
     }
+    if (this.#surface === 'status' && !/^\/upstreams(?:\/|$)/.test(request.path)) return NOT_FOUND
     const refused = this.#access.refuse(request)
     if (refused !== undefined) return refused
+    if (this.#surface === 'status' && !READ.includes(request.method)) return methodNotAllowed(READ)
     return this.#guardedResponse(request)
   }
 

@@ -1,5 +1,11 @@
 import type { AnyPluginDefinition } from '@pratu/plugin-kit'
-import { createAdmin, type AdminState, type ConfigurationResult } from '../admin/index.ts'
+import {
+  createAdmin,
+  type AdminDependencies,
+  type AdminHandler,
+  type AdminState,
+  type ConfigurationResult,
+} from '../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../config/index.ts'
 import { renderError } from '../errors/index.ts'
 import { MemoryBudget } from '../http/index.ts'
@@ -30,7 +36,8 @@ const BUFFER_BYTES = 32 * 1024 * 1024
 export class AdminServer {
   readonly #settings: NodeSettings
   readonly #listeners: Listener[] = []
-  readonly #handler: ReturnType<typeof createAdmin>
+  readonly #admin: AdminHandler
+  readonly #status: AdminHandler
   readonly #logger: Logger
 
   constructor(deps: AdminServerDeps) {
@@ -45,7 +52,7 @@ export class AdminServer {
       draining: () => deps.draining(),
       workers: () => fleet.workers(),
     }
-    this.#handler = createAdmin({
+    const dependencies: AdminDependencies = {
       state,
       settings,
       plugins,
@@ -66,21 +73,28 @@ export class AdminServer {
       metrics,
       accessLog,
       logger,
-    })
+    }
+    this.#admin = createAdmin(dependencies)
+    this.#status = createAdmin(dependencies, 'status')
   }
 
   /** @throws {Error} when an address cannot be bound. */
   async listen(): Promise<readonly ListenAddress[]> {
     const bound: ListenAddress[] = []
-    for (const address of [...this.#settings.adminListen, ...this.#settings.statusListen]) {
-      const listener = this.#createListener()
+    const { adminListen, statusListen } = this.#settings
+    const places = [
+      ...adminListen.map((address) => ({ address, handler: this.#admin })),
+      ...statusListen.map((address) => ({ address, handler: this.#status })),
+    ]
+    for (const { address, handler } of places) {
+      const listener = this.#createListener(handler)
       this.#listeners.push(listener)
       bound.push(await listener.listen(address))
     }
     return bound
   }
 
-  #createListener(): Listener {
+  #createListener(handler: AdminHandler): Listener {
     const { limits } = this.#settings
     return createListener(
       {
@@ -102,7 +116,7 @@ export class AdminServer {
           }),
         onDefect: (error) => this.#logger.error('an admin connection was given up', { error }),
       },
-      this.#handler,
+      handler,
     )
   }
 
