@@ -19,7 +19,7 @@ event in the stream's own format and an incomplete message, never with a clean e
 Every answer carries \`X-Kong-Request-Id\`; the log line of the request carries the same id, the cause and its detail.
 Plugins answer with codes of their own, listed on each plugin's page.
 
-*Again* tells whether the same request may succeed later without a change; where it cannot, AI clients are told so with
+_Again_ tells whether the same request may succeed later without a change; where it cannot, AI clients are told so with
 \`x-should-retry: false\`.
 `
 
