@@ -11,6 +11,12 @@ export interface DrainDeps {
   readonly hurry?: AbortSignal | undefined
 }
 
+/**
+ * Whoever goes out of service because of a defect does not wait for load balancers, but for as long as a client with a
+ * kept connection may take to its next request: that one is answered, and told to come back on another (F47).
+ */
+export const FAREWELL_MS = 1000
+
 /** After the deadline a client gets this long to take its error frame, ms (F48: exit ≤ 1 s later). */
 export const LAST_WORDS_MS = 250
 

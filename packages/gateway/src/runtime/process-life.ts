@@ -1,5 +1,6 @@
 import type { DrainSettings } from '../config/index.ts'
 import type { Logger } from '../observe/index.ts'
+import { FAREWELL_MS } from './drain.ts'
 
 export interface ProcessLifeDeps {
   readonly drain: DrainSettings
@@ -78,7 +79,8 @@ class ProcessLife {
       error,
     })
     this.#code = 1
-    if (!this.#stopping) this.#finish({ minimumMs: 0, timeoutMs: drain.timeoutMs }, 1)
+    if (this.#stopping) return
+    this.#finish({ ...drain, minimumMs: Math.min(FAREWELL_MS, drain.minimumMs) }, 1)
   }
 
   #finish(settings: DrainSettings, code: number): void {

@@ -1,23 +1,11 @@
-/** The entry of the thread that validates one configuration and ends. */
+/** The entry of the thread that validates one configuration and ends: the work is in `read-and-pack.ts`. */
+import module from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import { parseConfiguration } from '../../config/index.ts'
-import { loadPlugins } from '../plugin-modules.ts'
-import type { ReadingOrder, ReadingOutcome } from './reader-thread.ts'
+import type { ReadingOrder } from './reader-thread.ts'
 
 if (parentPort === null) throw new Error('reader.ts is the entry of a worker thread')
+module.enableCompileCache()
+const { readAndPack } = await import('./read-and-pack.ts')
 // Only `readInThread` starts this file, with a `ReadingOrder`.
-const order = workerData as ReadingOrder
-const parsed = parseConfiguration(order.sources, {
-  plugins: await loadPlugins(order.pluginModules),
-  enabledPlugins: order.enabledPlugins,
-  environment: order.environment,
-  compatibility: order.compatibility,
-  ...(order.limits === undefined ? {} : { limits: order.limits }),
-})
-const outcome: ReadingOutcome = parsed.ok
-  ? { ok: true, pack: parsed.pack() }
-  : { ok: false, problems: parsed.problems }
-const moved = outcome.ok
-  ? [...outcome.pack.portions, outcome.pack.writtenConfigs].map(({ buffer }) => buffer)
-  : []
-parentPort.postMessage(outcome, moved)
+const { outcome, moved } = await readAndPack(workerData as ReadingOrder)
+parentPort.postMessage(outcome, [...moved])

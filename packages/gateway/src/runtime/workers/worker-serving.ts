@@ -1,7 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
 import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
-import { LAST_WORDS_MS } from '../drain.ts'
+import { FAREWELL_MS, LAST_WORDS_MS } from '../drain.ts'
 import { loadPlugins } from '../plugin-modules.ts'
 import { Serving } from '../serving.ts'
 import { systemClock } from '../system-clock.ts'
@@ -101,6 +102,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
   // What a defect left behind cannot be trusted: finish what is under way, take nothing new, end (F51).
   const leave = async (): Promise<void> => {
     serving.stopAccepting()
+    await setTimeout(Math.min(FAREWELL_MS, settings.drain.timeoutMs))
     if (!(await serving.settled(settings.drain.timeoutMs))) serving.interruptAll()
     await serving.close(LAST_WORDS_MS)
     await logs.flush(FLUSH_MS)
