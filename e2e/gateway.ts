@@ -1,4 +1,5 @@
 /** Starts a gateway inside the test's own process: real sockets, real configuration, real settings. */
+import { readFileSync } from 'node:fs'
 import { readNodeSettings } from '../packages/gateway/src/config/index.ts'
 import { startGateway, type Gateway } from '../packages/gateway/src/runtime/index.ts'
 import { startSimulator, type Simulator, type SimulatorOptions } from '@pratu/simulator'
@@ -23,9 +24,7 @@ const FACTS = {
   cpus: 2,
   memoryLimitBytes: undefined,
   namespace: 'test-namespace',
-  readText: (path: string): string => {
-    throw new Error(`no file ${path} in tests`)
-  },
+  readText: (path: string): string => readFileSync(path, 'utf8'),
 }
 
 export async function givenGateway({
