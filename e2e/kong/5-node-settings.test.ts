@@ -186,7 +186,7 @@ describe('kong.md §5 variables of Kong that have their effect', () => {
       const address = server.address()
       const port = typeof address === 'object' && address !== null ? address.port : 0
       const secure = document({
-        services: [{ protocol: 'https', host: 'localhost', port, routes: [{ paths: ['/'] }] }],
+        services: [{ protocol: 'https', host: '127.0.0.1', port, routes: [{ paths: ['/'] }] }],
       })
       const statusWith = async (environment: Readonly<Record<string, string>>): Promise<number> => {
         await using gateway = await givenGateway({ configuration: secure, environment })
