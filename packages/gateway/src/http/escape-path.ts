@@ -10,8 +10,12 @@ function plainTable(punctuation: string): Uint8Array {
   return table
 }
 
+// See `isToken` for why the whole path is not simply looped over.
+const PLAIN_TEXT = /^[!#-;=?-[\]_a-z~]*$/
+
 /** Percent-encodes what may not stand in a request target. Returns the same string when there is nothing to do. */
 export function escapePath(path: string): string {
+  if (PLAIN_TEXT.test(path)) return path
   for (let i = 0; i < path.length; i += 1) {
     if (PLAIN[path.charCodeAt(i)] !== 1) return escapeFrom(path, i)
   }

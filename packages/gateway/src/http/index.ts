@@ -1,6 +1,7 @@
 export { HeaderList, lowerCaseName } from './header-list.ts'
 export { ByteCollector } from './byte-collector.ts'
 export { parseJson, type JsonLimits } from './json.ts'
+export { fieldName, type FieldName } from './field-name.ts'
 export { escapePath } from './escape-path.ts'
 export { MemoryBudget } from './memory-budget.ts'
 export { normalisePath, type NormalisationMode } from './normalise-path.ts'

@@ -16,7 +16,7 @@ export type NormalisationMode = 'strict' | 'kong'
  * @returns decoded text; bytes that are not UTF-8 stay escaped. `undefined` also when it does not start with `/`.
  */
 export function normalisePath(rawPath: string, mode: NormalisationMode): string | undefined {
-  if (isCanonical(rawPath)) return rawPath
+  if (CANONICAL.test(rawPath)) return rawPath
   if (!rawPath.startsWith('/')) return undefined
   if (mode === 'kong') return removeDotSegments(mergeSlashes(decodePath(rawPath)))
   if (isAmbiguousRaw(rawPath)) return undefined
@@ -24,27 +24,8 @@ export function normalisePath(rawPath: string, mode: NormalisationMode): string 
   return isAmbiguous(path) ? undefined : path
 }
 
-/** Whether nothing at all needs a closer look, as in nearly every request. */
-function isCanonical(path: string): boolean {
-  let previous = 0
-  for (let i = 0; i < path.length; i += 1) {
-    const unit = path.charCodeAt(i)
-    if (unit <= 0x20 || unit >= 0x7f) return false
-    switch (unit) {
-      case 0x23: // #
-      case 0x25: // %
-      case 0x3f: // ?
-      case 0x5c: // backslash
-        return false
-      case 0x2e: // .
-      case 0x2f: // /
-        if (previous === 0x2f) return false
-        break
-    }
-    previous = unit
-  }
-  return path.charCodeAt(0) === 0x2f
-}
+/** A path that needs no closer look, as nearly all: visible ASCII but `#%?\\`, no dot or slash behind a slash. */
+const CANONICAL = /^(?:\/(?![./])[!"$&-.0->@-[\]-~]*)+$/
 
 function isAmbiguousRaw(path: string): boolean {
   return /[#?]|%(?![0-9A-Fa-f]{2})|%2[Ff]/.test(path)

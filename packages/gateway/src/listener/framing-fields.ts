@@ -1,8 +1,9 @@
-import { lowerCaseName } from '../http/index.ts'
 import { refuseHead, type HeadRefusal } from './head-refusal.ts'
 
 /** More digits than any body has, and still an exact number. */
 const MAX_LENGTH_DIGITS = 15
+
+const DIGITS = /^[0-9]+$/
 
 /** What the header fields of one request say about its framing and its connection, collected field by field. */
 export class FramingFields {
@@ -17,22 +18,20 @@ export class FramingFields {
   #saysKeepAlive = false
 
   /** @returns why the request must be refused, if this field alone says so. */
-  add(name: string, value: string): HeadRefusal | undefined {
-    switch (name.length) {
-      case 4:
-        return lowerCaseName(name) === 'host' ? this.#addHost(value) : undefined
-      case 6:
-        return lowerCaseName(name) === 'expect' ? this.#addExpect(value) : undefined
-      case 10:
-        if (lowerCaseName(name) === 'connection') this.#addConnection(value)
+  add(lowerCaseName: string, value: string): HeadRefusal | undefined {
+    switch (lowerCaseName) {
+      case 'host':
+        return this.#addHost(value)
+      case 'expect':
+        return this.#addExpect(value)
+      case 'connection':
+        this.#addConnection(value)
         return undefined
-      case 14:
-        return lowerCaseName(name) === 'content-length' ? this.#addLength(value) : undefined
-      case 17:
-        if (lowerCaseName(name) === 'transfer-encoding') {
-          this.#transferEncoding =
-            this.#transferEncoding === undefined ? value : `${this.#transferEncoding},${value}`
-        }
+      case 'content-length':
+        return this.#addLength(value)
+      case 'transfer-encoding':
+        this.#transferEncoding =
+          this.#transferEncoding === undefined ? value : `${this.#transferEncoding},${value}`
         return undefined
       default:
         return undefined
@@ -73,17 +72,11 @@ export class FramingFields {
     // Equal repetitions are refused too: whoever is behind us might take the other one.
     if (this.#lengthSeen) return refuseHead('invalid_framing', 'repeated Content-Length')
     this.#lengthSeen = true
-    let length = 0
-    for (let i = 0; i < value.length; i++) {
-      const digit = value.charCodeAt(i) - 0x30
-      if (!(digit >= 0 && digit <= 9))
-        return refuseHead('invalid_framing', 'Content-Length is no number')
-      length = length * 10 + digit
-    }
     if (value.length === 0) return refuseHead('invalid_framing', 'Content-Length is empty')
+    if (!DIGITS.test(value)) return refuseHead('invalid_framing', 'Content-Length is no number')
     if (value.length > MAX_LENGTH_DIGITS)
       return refuseHead('body_too_large', 'Content-Length beyond any limit')
-    this.contentLength = length
+    this.contentLength = Number(value)
     return undefined
   }
 

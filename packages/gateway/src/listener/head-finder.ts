@@ -3,7 +3,6 @@ import { refuseHead, type HeadRefusal } from './head-refusal.ts'
 
 const CR = 0x0d
 const LF = 0x0a
-const END_OF_HEAD = '\r\n\r\n'
 
 /** Empty lines that may precede a request line (RFC 9112 §2.2). */
 const MAX_EMPTY_LINES = 4
@@ -34,8 +33,8 @@ export function findHeadEnd(
   start: number,
   limits: HeadSizeLimits,
 ): number | HeadRefusal {
-  const found = data.indexOf(END_OF_HEAD, start, 'latin1')
-  const end = found < 0 ? data.length : found + END_OF_HEAD.length
+  const found = emptyLineEnd(data, start)
+  const end = found < 0 ? data.length : found
   if (end - start > limits.headerBytes) return tooLong(data, start, limits.urlBytes)
   if (found >= 0) return end
   const first = data[start]
@@ -44,6 +43,25 @@ export function findHeadEnd(
   }
   for (let lf = data.indexOf(LF, start); lf >= 0; lf = data.indexOf(LF, lf + 1)) {
     if (lf === 0 || data[lf - 1] !== CR) return refuseHead('bad_request', 'line end without CR')
+  }
+  return -1
+}
+
+/**
+ * Index after the first CR LF CR LF, or -1. Looks at every fourth byte, as long as those are neither CR nor LF: a native
+ * search costs more than a whole head of usual length for the call alone.
+ */
+function emptyLineEnd(data: Buffer, start: number): number {
+  const { length } = data
+  let i = start + 3
+  while (i < length) {
+    const byte = data[i]
+    if (byte === LF) {
+      if (data[i - 1] === CR && data[i - 2] === LF && data[i - 3] === CR) return i + 1
+      i += 2
+    } else {
+      i += byte === CR ? 1 : 4
+    }
   }
   return -1
 }

@@ -1,5 +1,5 @@
 import { findHeadEnd, headStart, type HeadSizeLimits } from './head-finder.ts'
-import { parseHead, type HeadLimits, type RequestHead } from './head-parser.ts'
+import { isRefusal, parseHead, type HeadLimits, type RequestHead } from './head-parser.ts'
 import type { HeadRefusal } from './head-refusal.ts'
 
 /** Bytes that a connection received and nobody has consumed, and the heads in them. */
@@ -38,10 +38,10 @@ export class Inbox {
     this.refusedHead = false
     if (typeof end !== 'number') return end
     if (end < 0) return start < data.length ? 'begun' : 'nothing'
-    const text = data.toString('latin1', start, end - 2)
     this.#data = end < data.length ? data.subarray(end) : undefined
     this.headBytes = end
-    this.refusedHead = text.startsWith('HEAD ')
-    return parseHead(text, limits)
+    const head = parseHead(data, start, end - 2, limits)
+    if (isRefusal(head)) this.refusedHead = data.toString('latin1', start, start + 5) === 'HEAD '
+    return head
   }
 }

@@ -48,11 +48,15 @@ function parseAbsoluteForm(target: string): RequestTarget | undefined {
   return splitQuery(origin.startsWith('/') ? origin : `/${origin}`, authority)
 }
 
+/** What nearly every host is; see `isToken` for why this is no loop. */
+const PLAIN_HOST = /^[A-Za-z0-9._~-]+(?::[0-9]{1,4})?$/
+
 /**
  * Whether `text` is a host with an optional port: a name of unreserved characters, an IPv4 address, or an IPv6 address in
  * brackets. Narrower than RFC 3986: no userinfo, no escapes, no sub-delimiters, no empty name or port (S02, S05).
  */
 export function isHost(text: string): boolean {
+  if (PLAIN_HOST.test(text)) return true
   const nameEnd = text.charCodeAt(0) === 0x5b ? bracketEnd(text) : nameLength(text)
   if (nameEnd <= 0) return false
   if (nameEnd === text.length) return true
