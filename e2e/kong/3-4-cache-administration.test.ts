@@ -4,6 +4,7 @@ import {
   admin,
   ask,
   at,
+  configure,
   givenKong,
   givenUpstream,
   type AdminAnswer,
@@ -102,10 +103,30 @@ describe('kong.md §3.4 the cache on the Admin API', () => {
     await using given = await givenKong(configuration(), { KONG_NGINX_WORKER_PROCESSES: '2' })
     const key = await keep(given, '/r')
     expect((await admin(given, `/proxy-cache/${key}`)).status).toBe(200)
-    expect((await remove(given, `/proxy-cache/${key}`)).status).toBe(204)
-    await keep(given, '/r')
     expect((await remove(given, '/proxy-cache')).status).toBe(204)
+    for (const emptied of [`/proxy-cache/${key}`, '/proxy-cache']) {
+      let misses = 0
+      const asked = async (): Promise<number> => {
+        if ((await statusOf(given, '/r')) === 'Miss') misses++
+        return misses
+      }
+      // A connection goes to either worker; each misses once when nothing was left in it.
+      await expect.poll(asked, { interval: 1, timeout: 5000 }).toBe(2)
+      expect((await remove(given, emptied)).status).toBe(204)
+      expect((await admin(given, `/proxy-cache/${key}`)).status).toBe(404)
+    }
+  })
+
+  test('what a plugin kept goes with it: one that comes back starts anew', async () => {
+    await using given = await givenKong(configuration())
+    const key = await keep(given, '/r')
+    const { plugins, ...without } = configuration()
+    expect((await configure(given, { plugins, ...without })).status).toBe(201)
+    expect(await statusOf(given, '/r')).toBe('Hit')
+    expect((await configure(given, without)).status).toBe(201)
+    expect((await configure(given, configuration())).status).toBe(201)
     expect((await admin(given, `/proxy-cache/${key}`)).status).toBe(404)
+    expect(await statusOf(given, '/r')).toBe('Miss')
   })
 
   test('other methods and paths are refused', async () => {

@@ -200,6 +200,9 @@ export class Serving {
     this.#kept.retain(snapshot.instanceIds)
     this.#hideSecrets(snapshot.secretNames)
     previous?.retire()
+    // What a plugin kept goes with it: should it come back, its old answers must not.
+    const gone = [...(previous?.instanceIds ?? [])].filter((id) => !snapshot.instanceIds.has(id))
+    if (gone.length > 0) void this.purgeCached(gone)
   }
 
   /** Names are never taken back: requests of earlier configurations have yet to be logged. */
