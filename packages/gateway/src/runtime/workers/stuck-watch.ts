@@ -2,7 +2,6 @@
 export interface Beating {
   /** How many so far; 0 while it is starting. */
   readonly beats: number
-  readonly startedAt: number
 }
 
 export interface StuckWatchOptions<T extends Beating> {

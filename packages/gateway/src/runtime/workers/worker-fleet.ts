@@ -69,6 +69,11 @@ export class WorkerFleet implements Fleet {
     })
   }
 
+  /** One per worker, but for those that are being replaced. */
+  threads(): readonly WorkerThread[] {
+    return this.#pool.threads()
+  }
+
   workers(): readonly FleetWorker[] {
     return this.#pool.generations().map((generation, worker) => ({ worker, generation }))
   }
