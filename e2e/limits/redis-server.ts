@@ -52,7 +52,11 @@ export async function until(
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort())
   const folder = mkdtempSync(join(tmpdir(), 'pratu-redis-'))
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
+  const args = [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder],
+    // Replicas are served at once, not after five seconds.
+    ...['--repl-diskless-sync-delay', '0'],
+  ]
   let child = run('redis-server', [...args, ...(options.args ?? [])])
   const client = new Redis({
     host: '127.0.0.1',
@@ -152,6 +156,11 @@ export async function startCluster(): Promise<
   for (const { client } of nodes) {
     await until('the cluster is ok', async () =>
       String(await client.cluster('INFO')).includes('cluster_state:ok'),
+    )
+  }
+  for (const { client } of nodes.slice(3)) {
+    await until('the replica has its master’s data', async () =>
+      (await client.info('replication')).includes('master_link_status:up'),
     )
   }
   return {
