@@ -110,12 +110,12 @@ ${given.plugins ?? ''}
   }
 }
 
-/** Resolves when the condition holds. @throws {Error} after five seconds. */
+/** Resolves when the condition holds. @throws {Error} after ten seconds. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
-  const deadline = performance.now() + 5_000
+  const deadline = performance.now() + 10_000
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
