@@ -32,6 +32,8 @@ export interface AdminState {
   applying(): boolean
   /** Whether the process is going down. */
   draining(): boolean
+  /** Whether an administrator has sent load balancers elsewhere, while the process goes on. */
+  withdrawn(): boolean
   /** Serving threads, and the generation that each is on. */
   workers(): readonly WorkerState[]
 }

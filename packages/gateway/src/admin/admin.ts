@@ -19,7 +19,8 @@ import type { WireDocument } from './kong-wire.ts'
 import { latencyResponse, metricsResponse } from './metrics-endpoints.ts'
 import { json, message, methodNotAllowed, NOT_FOUND, send, type AdminResponse } from './respond.ts'
 import { schemaResponse, type SchemaDependencies } from './schemas.ts'
-import { readyResponse, statusResponse } from './status.ts'
+import { readyResponse, withdrawResponse } from './readiness.ts'
+import { statusResponse } from './status.ts'
 
 export type AdminHandler = (request: RequestView, client: ClientChannel) => void
 
@@ -30,6 +31,8 @@ export interface AdminDependencies extends InformationDependencies, SchemaDepend
   readonly state: AdminState
   readonly apply: ConfigurationDependencies['apply']
   readonly cache: CacheAdministration
+  /** From now on `state.withdrawn()`. */
+  readonly withdraw: () => void
   /** `undefined`: only loopback peers may do more than read metrics and status. */
   readonly token: Secret | undefined
   readonly metrics: Metrics
@@ -84,9 +87,10 @@ class Admin {
     const startedAtMs = Date.now()
     const started = performance.now()
     const open = OPEN_PATHS.has(request.path)
+    const probe = open && READ.includes(request.method)
     const answer = (response: AdminResponse): void => {
       const { accessLog } = this.#dependencies
-      if (accessLog.enabled && !open) {
+      if (accessLog.enabled && !probe) {
         client.onFinished(() => {
           accessLog.admin({
             startedAtMs,
@@ -125,13 +129,26 @@ class Admin {
 
   #respond(request: RequestView, open: boolean): AdminResponse | Promise<AdminResponse> {
     if (open) {
-      return READ.includes(request.method) ? this.#openResponse(request) : methodNotAllowed(READ)
+      if (READ.includes(request.method)) return this.#openResponse(request)
+      return request.path === '/status/ready' ? this.#withdraw(request) : methodNotAllowed(READ)
     }
     if (this.#surface === 'status' && !/^\/upstreams(?:\/|$)/.test(request.path)) return NOT_FOUND
     const refused = this.#access.refuse(request)
     if (refused !== undefined) return refused
     if (this.#surface === 'status' && !READ.includes(request.method)) return methodNotAllowed(READ)
     return this.#guardedResponse(request)
+  }
+
+  #withdraw(request: RequestView): AdminResponse | Promise<AdminResponse> {
+    if (request.method !== 'POST') return methodNotAllowed([...READ, 'POST'])
+    const { withdraw, logger } = this.#dependencies
+    return (
+      this.#access.refuse(request) ??
+      withdrawResponse(request, () => {
+        logger.warn('told to take no more traffic: readiness is off until a restart')
+        withdraw()
+      })
+    )
   }
 
   #openResponse(request: RequestView): AdminResponse {
@@ -157,6 +174,7 @@ class Admin {
         const health = {
           configured: () => state.current() !== undefined,
           draining: () => state.draining(),
+          withdrawn: () => state.withdrawn(),
         }
         return healthResponse(request.path, health) ?? NOT_FOUND
       }
@@ -177,6 +195,9 @@ class Admin {
     if (first === 'config' && rest.length === 0) return this.#configuration(request)
     if (first === 'endpoints' && rest.length === 0) {
       return READ.includes(method) ? ENDPOINTS : methodNotAllowed(READ)
+    }
+    if (first === 'timers' && rest.length === 0) {
+      return READ.includes(method) ? TIMERS : methodNotAllowed(READ)
     }
     if (first === 'schemas') return schemaResponse(this.#dependencies, request, rest)
     if (first === 'proxy-cache') return cacheResponse(state, this.#dependencies.cache, method, rest)
@@ -229,10 +250,21 @@ const ENDPOINTS = json(200, {
     '/schemas/plugins/{name}',
     '/tags',
     '/tags/{tags}',
+    '/timers',
     ...collectionPaths(),
     ...OPEN_PATHS,
   ].toSorted(),
   next: null,
+})
+
+/** Kong's shape (kong.md §4.3); there is no nginx here whose timers could be told. */
+const TIMERS = json(200, {
+  worker: { id: 0, count: 1 },
+  stats: {
+    flamegraph: { running: '', elapsed_time: '', pending: '' },
+    sys: { total: 0, runs: 0, running: 0, pending: 0, waiting: 0 },
+    timers: {},
+  },
 })
 
 /** No CORS fields, unlike Kong: a page of another site has no business here (S37). */

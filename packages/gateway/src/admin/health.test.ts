@@ -6,12 +6,14 @@ import { answerOf, EXAMPLE, givenAdmin } from './testing/given-admin.ts'
 interface State {
   configured: boolean
   draining: boolean
+  withdrawn?: boolean
 }
 
 function given(state: State) {
   const handler = createHealthHandler({
     configured: () => state.configured,
     draining: () => state.draining,
+    withdrawn: () => state.withdrawn ?? false,
   })
   return (path: string, method = 'GET') =>
     answerOf(givenExchange({ method, target: path }).request, handler)
@@ -31,6 +33,13 @@ describe('health on the proxy port', () => {
     expect(await statuses()).toEqual([200, 200, 200])
     state.draining = true
     expect(await statuses()).toEqual([503, 503, 200])
+  })
+
+  test('kong.md §4.5 once withdrawn only /readyz says so: nobody restarts a process for that', async () => {
+    const call = given({ configured: true, draining: false, withdrawn: true })
+    const paths = ['/health', '/readyz', '/livez']
+    const statuses = await Promise.all(paths.map(async (path) => (await call(path)).status))
+    expect(statuses).toEqual([200, 503, 200])
   })
 
   test('answers say what is the matter and are never cached', async () => {

@@ -7,6 +7,8 @@ export interface HealthState {
   configured(): boolean
   /** Whether the process was told to end. */
   draining(): boolean
+  /** Whether an administrator has sent load balancers elsewhere (`POST /status/ready`). */
+  withdrawn(): boolean
 }
 
 /** What the proxy port answers by itself when no route claims it (architecture §4). */
@@ -30,15 +32,18 @@ const EMPTY_SCRAPE: AdminResponse = {
 
 /**
  * Health of the process and of nothing else: no provider, no Redis, no limit and no refused reload can make it fail.
- * `/livez`: the process answers. `/health`, `/readyz`: it has a configuration and was not told to end.
+ * `/livez`: the process answers. `/health`: it has a configuration and was not told to end. `/readyz`: nor to send load
+ * balancers elsewhere; `/health` does not say so, because many restart a process that is not healthy.
  */
 export function healthResponse(path: string, state: HealthState): AdminResponse | undefined {
   switch (path) {
     case '/livez':
       return OK
     case '/health':
-    case '/readyz':
       if (state.draining()) return DRAINING
+      return state.configured() ? OK : STARTING
+    case '/readyz':
+      if (state.draining() || state.withdrawn()) return DRAINING
       return state.configured() ? OK : STARTING
     default:
       return undefined

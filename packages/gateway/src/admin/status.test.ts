@@ -134,7 +134,47 @@ describe('kong.md §4.5 /status/ready', () => {
     expect(await ready()).toEqual([503, { message: 'draining' }])
   })
 
-  test('only reads are served', async () => {
-    expect((await givenAdmin().call('POST', '/status/ready')).status).toBe(405)
+  test('other methods are refused', async () => {
+    expect((await givenAdmin().call('PUT', '/status/ready')).status).toBe(405)
+  })
+
+  test.each([
+    ['query', '?status=draining', {}],
+    [
+      'form',
+      '',
+      {
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'status=draining',
+      },
+    ],
+    [
+      'JSON',
+      '',
+      { headers: { 'content-type': 'application/json' }, body: '{"status":"draining"}' },
+    ],
+  ])('POST status=draining in a %s turns readiness off', async (_what, query, given) => {
+    const admin = givenAdmin()
+    await admin.load(EXAMPLE)
+    expect((await admin.call('GET', '/status/ready')).status).toBe(200)
+    const told = await admin.call('POST', `/status/ready${query}`, given)
+    expect([told.status, told.text]).toEqual([204, ''])
+    const ready = await admin.call('GET', '/status/ready')
+    expect([ready.status, ready.json()]).toEqual([503, { message: 'draining' }])
+    expect((await admin.call('GET', '/readyz')).status).toBe(503)
+    expect((await admin.call('GET', '/health')).status).toBe(200)
+    expect((await admin.call('GET', '/status')).json()).toMatchObject({
+      pratu: { phase: 'draining' },
+    })
+  })
+
+  test('POST without that status changes nothing, nor does a stranger', async () => {
+    const admin = givenAdmin()
+    await admin.load(EXAMPLE)
+    expect((await admin.call('POST', '/status/ready')).status).toBe(400)
+    expect((await admin.call('POST', '/status/ready?status=ready')).status).toBe(400)
+    const far = await admin.call('POST', '/status/ready?status=draining', { peerIp: '10.0.0.1' })
+    expect(far.status).toBe(403)
+    expect((await admin.call('GET', '/status/ready')).status).toBe(200)
   })
 })

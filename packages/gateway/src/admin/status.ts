@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../config/index.ts'
 import { readClientTotals, type Metrics } from '../observe/index.ts'
-import { isEmptyConfiguration, type AdminState, type RefusedConfiguration } from './admin-state.ts'
+import type { AdminState, RefusedConfiguration } from './admin-state.ts'
 import { json, message, type AdminResponse } from './respond.ts'
 
 /** Kong's hash of a configuration that is not there (kong.md §4.3). */
@@ -74,31 +74,8 @@ export function statusResponse(
   })
 }
 
-/**
- * `GET /status/ready` (kong.md §4.5): an empty configuration is not ready, whatever `/readyz` says.
- */
-export function readyResponse(state: AdminState): AdminResponse {
-  if (state.draining()) return message(503, 'draining')
-  const current = state.current()
-  if (current === undefined) {
-    return message(503, 'no configuration available (configuration hash is not initialized)')
-  }
-  if (isEmptyConfiguration(current.entities)) {
-    return message(503, 'no configuration available (empty configuration present)')
-  }
-  const workers = state.workers()
-  const ready = workers.filter(({ generation }) => generation > 0).length
-  if (ready < workers.length) {
-    return message(
-      503,
-      `router builds not yet complete, router ready in ${ready} of ${workers.length} workers`,
-    )
-  }
-  return message(200, 'ready')
-}
-
 function phaseOf(state: AdminState): 'starting' | 'serving' | 'draining' {
-  if (state.draining()) return 'draining'
+  if (state.draining() || state.withdrawn()) return 'draining'
   return state.current() === undefined ? 'starting' : 'serving'
 }
 

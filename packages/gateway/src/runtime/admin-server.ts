@@ -50,6 +50,7 @@ export class AdminServer {
       failure: () => store.failure,
       applying: () => store.busy,
       draining: () => deps.draining(),
+      withdrawn: () => fleet.withdrawn,
       workers: () => fleet.workers(),
     }
     const dependencies: AdminDependencies = {
@@ -69,6 +70,7 @@ export class AdminServer {
         remove: (owner, key) => fleet.removeCached(owner, key),
         purge: (owners) => fleet.purgeCached(owners),
       },
+      withdraw: () => fleet.withdraw(),
       token: settings.adminToken,
       metrics,
       accessLog,

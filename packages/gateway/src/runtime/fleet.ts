@@ -24,6 +24,9 @@ export interface Fleet {
   removeCached(owner: string, key: string): Promise<boolean>
   /** Drops every answer that these owners keep. */
   purgeCached(owners: readonly string[]): Promise<void>
+  /** Readiness goes off in every thread; nothing else changes. */
+  withdraw(): void
+  readonly withdrawn: boolean
   drain(): void
   stopAccepting(): void
   settled(timeoutMs: number): Promise<boolean>
@@ -41,6 +44,7 @@ export interface FleetWorker {
 
 /** One worker: this thread serves itself. */
 export class LocalFleet implements Fleet {
+  withdrawn = false
   readonly #serving: Serving
   #prepared: PinnedSnapshot | undefined
 
@@ -82,6 +86,10 @@ export class LocalFleet implements Fleet {
 
   purgeCached(owners: readonly string[]): Promise<void> {
     return this.#serving.purgeCached(owners)
+  }
+
+  withdraw(): void {
+    this.withdrawn = true
   }
 
   drain(): void {

@@ -114,6 +114,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           health: createHealthHandler({
             configured: () => store.current !== undefined,
             draining: () => draining,
+            withdrawn: () => fleet.withdrawn,
           }),
           healthPaths: HEALTH_PATHS,
         })

@@ -120,7 +120,12 @@ export interface Answer {
 
 export interface GivenAdmin {
   readonly metrics: Metrics
-  readonly process: { draining: boolean; applying: boolean; workers: WorkerState[] }
+  readonly process: {
+    draining: boolean
+    withdrawn: boolean
+    applying: boolean
+    workers: WorkerState[]
+  }
   readonly dependencies: AdminDependencies
   /** Requests come from loopback, to an address, unless said otherwise. */
   readonly call: (method: string, target: string, given?: ExchangeGiven) => Promise<Answer>
@@ -140,7 +145,12 @@ export type GivenDependencies = Partial<Omit<AdminDependencies, 'plugins'>> & {
 export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
   const { adminToken, plugins = [limiter], ...rest } = more
   const metrics = createMetrics()
-  const process: GivenAdmin['process'] = { draining: false, applying: false, workers: [] }
+  const process: GivenAdmin['process'] = {
+    draining: false,
+    withdrawn: false,
+    applying: false,
+    workers: [],
+  }
   let current: AppliedConfiguration | undefined
   let failure: RefusedConfiguration | undefined
 
@@ -173,9 +183,13 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
       failure: () => failure,
       applying: () => process.applying,
       draining: () => process.draining,
+      withdrawn: () => process.withdrawn,
       workers: () => process.workers,
     },
     apply: ({ text, format }) => load(text, format),
+    withdraw: () => {
+      process.withdrawn = true
+    },
     cache: NO_CACHE,
     token: adminToken === undefined ? undefined : new Secret(adminToken),
     metrics,

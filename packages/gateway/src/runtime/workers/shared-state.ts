@@ -4,7 +4,7 @@ export class SharedState {
   readonly #words: Int32Array
 
   /** @param buffer of another thread's `SharedState`; a new one when absent. */
-  constructor(buffer = new SharedArrayBuffer(8)) {
+  constructor(buffer = new SharedArrayBuffer(12)) {
     this.buffer = buffer
     this.#words = new Int32Array(buffer)
   }
@@ -24,6 +24,14 @@ export class SharedState {
 
   startDraining(): void {
     Atomics.store(this.#words, 1, 1)
+  }
+
+  get withdrawn(): boolean {
+    return Atomics.load(this.#words, 2) === 1
+  }
+
+  withdraw(): void {
+    Atomics.store(this.#words, 2, 1)
   }
 }
 

@@ -154,6 +154,14 @@ export class WorkerFleet implements Fleet {
     await this.#askAll({ kind: 'purge-cached', owners }, this.#timings.answerMs)
   }
 
+  withdraw(): void {
+    this.#state.withdraw()
+  }
+
+  get withdrawn(): boolean {
+    return this.#state.withdrawn
+  }
+
   drain(): void {
     this.#pool.stopReplacing()
     this.#state.startDraining()

@@ -51,6 +51,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     health: createHealthHandler({
       configured: () => state.generation > 0,
       draining: () => state.draining,
+      withdrawn: () => state.withdrawn,
     }),
     healthPaths: HEALTH_PATHS,
     beforeRequest: () => prepared.adopt(),
