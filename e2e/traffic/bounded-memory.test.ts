@@ -37,10 +37,11 @@ afterAll(async () => {
 const residentBytes = (): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pratu.pid}/status`, 'utf8'))?.[1]) * 1024
 
-const withFault = (init: RequestInit, fault: string): RequestInit => ({
-  ...init,
-  headers: { ...init.headers, 'x-simulator-fault': fault },
-})
+function withFault(init: RequestInit, fault: string): RequestInit {
+  const headers = new Headers(init.headers)
+  headers.set('x-simulator-fault', fault)
+  return { ...init, headers }
+}
 
 /** How much arrived, and the most that the program held meanwhile. */
 async function download(path: string, init: RequestInit): Promise<{ bytes: number; peak: number }> {
