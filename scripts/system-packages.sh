@@ -14,14 +14,15 @@ need wrk wrk
 need curl curl
 need redis-server redis-server
 need redis-sentinel redis-sentinel
-python3 -c 'import httpx' 2> /dev/null || missing+=(python3 python3-httpx)
-/usr/bin/python3 -c 'import httpx' 2> /dev/null || missing+=(python3-httpx)
+# The tests use Debian's Python, whatever else is first in the path.
+/usr/bin/python3 -c 'import httpx' 2> /dev/null || missing+=(python3 python3-httpx)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" != 0 ]; then
     echo "the system tests need root and these Debian packages: ${missing[*]}" >&2
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
+  # A fresh machine's package lists may be old; a mirror may be slow to answer the first time.
+  apt-get update -qq || apt-get update -qq
   apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 fi

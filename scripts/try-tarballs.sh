@@ -1,23 +1,47 @@
 #!/usr/bin/env bash
-# Packs every package, installs the tarballs into an empty folder, and starts what was installed.
+# Packs every package, installs the tarballs into an empty folder, and starts what was installed: with two workers on a
+# configuration, and as the demo, whose printed lines are run as they are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 pid=
 cleanup() {
-  if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; fi
+  if [ -n "$pid" ]; then kill -KILL "$pid" 2> /dev/null || true; fi
   rm -rf "$folder"
 }
 trap cleanup EXIT
 
+fail() {
+  echo "$1" >&2
+  cat "$folder/log" >&2
+  exit 1
+}
+
+# Waits until the log has a line that matches.
+await() {
+  for _ in $(seq 300); do
+    if grep -q -- "$1" "$folder/log"; then return; fi
+    kill -0 "$pid" 2> /dev/null || fail 'the installed gateway ended'
+    sleep 0.1
+  done
+  fail "no line in the log within 30 s: $1"
+}
+
+stop() {
+  kill -INT "$pid"
+  wait "$pid" || fail "the installed gateway ended with $?"
+  pid=
+}
+
 node scripts/pack.ts "$folder/tarballs"
-cat > "$folder/package.json" <<'JSON'
-{ "name": "try", "private": true }
-JSON
+echo '{ "name": "try", "private": true }' > "$folder/package.json"
 cp .npmrc "$folder/"
 (cd "$folder" && npm install --ignore-scripts ./tarballs/*.tgz)
 pratu="$folder/node_modules/.bin/pratu"
 "$pratu" version
+
+# Any free ports: what else runs on this machine is not known.
+export PRATU_PROXY_LISTEN=127.0.0.1:0 PRATU_ADMIN_LISTEN=127.0.0.1:0
 
 cat > "$folder/kong.yml" <<'YAML'
 _format_version: "3.0"
@@ -31,19 +55,22 @@ services:
     - name: request-termination
       config: {status_code: 200, message: from the tarball}
 YAML
-PRATU_WORKERS=2 PRATU_PROXY_LISTEN=127.0.0.1:18000 PRATU_ADMIN_LISTEN=127.0.0.1:18080 \
-  "$pratu" start --config "$folder/kong.yml" > "$folder/log" 2>&1 &
+PRATU_WORKERS=2 "$pratu" start --config "$folder/kong.yml" > "$folder/log" 2>&1 &
 pid=$!
-for _ in $(seq 100); do
-  if answer=$(curl -sf http://127.0.0.1:18000/answered); then break; fi
-  sleep 0.1
-done
-if [ "${answer:-}" != '{"message":"from the tarball"}' ]; then
-  echo "the installed gateway answered: ${answer:-nothing}" >&2
-  cat "$folder/log" >&2
-  exit 1
-fi
-kill -INT "$pid"
-wait "$pid"
-pid=
+await '"msg":"listening"'
+proxy=$(sed -n 's/.*"proxy":\["\([^"]*\)"\].*"msg":"listening".*/\1/p' "$folder/log")
+answer=$(curl -sS "http://$proxy/answered")
+[ "$answer" = '{"message":"from the tarball"}' ] || fail "the installed gateway answered: $answer"
+stop
 echo 'the installed gateway started with two workers, answered and stopped'
+
+env -u OPENAI_API_KEY -u ANTHROPIC_API_KEY -u DEEPSEEK_API_KEY -u MISTRAL_API_KEY -u GROQ_API_KEY \
+  "$pratu" start > "$folder/log" 2>&1 &
+pid=$!
+await '^Ctrl-C'
+mapfile -t lines < <(grep '^curl ' "$folder/log")
+[ "${#lines[@]}" = 2 ] || fail 'the demo did not print two curl lines'
+bash -c "${lines[0]}" | grep -q '"object":"chat.completion"' || fail 'the first line gave no completion'
+bash -c "${lines[1]}" | grep -q '^data: \[DONE\]' || fail 'the second line did not stream to its end'
+stop
+echo 'the installed demo answered its own curl lines, streamed and not'
