@@ -110,3 +110,35 @@ describe('kong.md §3.2 hide_credentials', () => {
     expect(upstream['x-api-key']).toBe('alice-key')
   })
 })
+
+describe('S18 a service with a provider', () => {
+  const provider = { provider: 'openai' }
+
+  test('gets no key of any configured name, though hide_credentials is off', async () => {
+    const { upstream, exchange } = await start({
+      key_names: ['apikey', 'team-key'],
+      key_in_body: true,
+    }).request({
+      method: 'POST',
+      service: provider,
+      target: '/?a=1&team-key=alice-key',
+      headers: { apikey: 'alice-key', 'Team-Key': 'x', 'Content-Type': 'application/json' },
+      body: { apikey: 'alice-key', model: 'm', 'team-key': 'alice-key' },
+    })
+    expect(exchange.consumer?.username).toBe('alice')
+    expect(exchange.upstream.query).toBe('?a=1')
+    expect(Object.keys(upstream)).toEqual(expect.not.arrayContaining(['apikey', 'team-key']))
+    expect(Buffer.from(await exchange.request.body.bytes(1024)).toString()).toBe('{"model":"m"}')
+  })
+
+  test.each([
+    ['a known caller', {}, { apikey: 'alice-key' }],
+    ['the anonymous consumer', { anonymous: 'guest' }, {}],
+  ])('is not told who %s is, nor what the client claims', async (_who, config, headers) => {
+    const { upstream } = await start(config).request({
+      service: provider,
+      headers: { ...headers, 'X-Consumer-Username': 'root', 'X-Anonymous-Consumer': 'false' },
+    })
+    expect(Object.keys(upstream).filter((name) => /consumer|credential/.test(name))).toEqual([])
+  })
+})

@@ -19,6 +19,19 @@ export function setIdentityHeaders(
   setOrDelete(headers, 'X-Anonymous-Consumer', 'x-anonymous-consumer', anonymous)
 }
 
+/** Takes what the client sent under these names out, and says nothing. */
+export function removeIdentityHeaders(headers: HeaderFields): void {
+  for (const name of IDENTITY_HEADERS) headers.delete(name)
+}
+
+const IDENTITY_HEADERS = [
+  'x-consumer-id',
+  'x-consumer-custom-id',
+  'x-consumer-username',
+  'x-credential-identifier',
+  'x-anonymous-consumer',
+] as const
+
 function setOrDelete(
   headers: HeaderFields,
   name: string,

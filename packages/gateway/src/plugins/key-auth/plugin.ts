@@ -3,6 +3,8 @@ import {
   definePlugin,
   refuse,
   type Awaitable,
+  type ConsumerRef,
+  type CredentialRef,
   type Decision,
   type Exchange,
   type KnownCredential,
@@ -11,10 +13,10 @@ import {
   type Reply,
 } from '@pratu/plugin-kit'
 import { bodyParameters } from './body-parameters.ts'
-import { concealAiClientKey, concealConfiguredKey } from './conceal.ts'
+import { concealAiClientKey, concealConfiguredKey, concealEveryKey } from './conceal.ts'
 import { keyAuthSchema, type KeyAuthConfig } from './config.ts'
 import { bearerToken, findAiClientKey, findConfiguredKey, type FoundKey } from './find-key.ts'
-import { setIdentityHeaders } from './identity-headers.ts'
+import { removeIdentityHeaders, setIdentityHeaders } from './identity-headers.ts'
 import { REPEATED, type Parameters } from './parameters.ts'
 
 /** Wrong keys that one address may send in a minute before it is told to slow down (S35). */
@@ -60,8 +62,10 @@ export const keyAuth = definePlugin<KeyAuthConfig>({
       const known = lookUp(found) ?? lookUpBearer(found)
       if (known === undefined) return failWithWrongKey(exchange)
       exchange.identify(known.consumer, known.credential)
-      setIdentityHeaders(exchange.upstream.headers, known.consumer, known.credential)
-      if (config.hideCredentials) {
+      tellIdentity(exchange, known.consumer, known.credential)
+      if (exchange.service?.provider !== undefined) {
+        concealEveryKey(exchange, config, body)
+      } else if (config.hideCredentials) {
         if (found.name !== undefined) concealConfiguredKey(exchange, config, found.name, body)
         if (pratu) concealAiClientKey(exchange.upstream.headers, found.text)
       }
@@ -85,7 +89,7 @@ export const keyAuth = definePlugin<KeyAuthConfig>({
       if (config.anonymous === undefined) return refusal
       const consumer = identities.consumer(config.anonymous)
       exchange.identify(consumer, undefined)
-      setIdentityHeaders(exchange.upstream.headers, consumer, undefined)
+      tellIdentity(exchange, consumer, undefined)
       return undefined
     }
 
@@ -110,6 +114,8 @@ export const keyAuth = definePlugin<KeyAuthConfig>({
     }
 
     return {
+      secretNames: config.keyNames.map(({ name }) => name),
+
       access(exchange) {
         if (!config.runOnPreflight && exchange.request.method === 'OPTIONS') return undefined
         // Another authentication plugin has succeeded; with `anonymous` one of them is enough.
@@ -123,3 +129,13 @@ export const keyAuth = definePlugin<KeyAuthConfig>({
     }
   },
 })
+
+/** A provider that the gateway pays is not told who the caller is (S18). */
+function tellIdentity(
+  { service, upstream }: Exchange,
+  consumer: ConsumerRef | undefined,
+  credential: CredentialRef | undefined,
+): void {
+  if (service?.provider === undefined) setIdentityHeaders(upstream.headers, consumer, credential)
+  else removeIdentityHeaders(upstream.headers)
+}
