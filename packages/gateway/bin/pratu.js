@@ -2,6 +2,9 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 
+// Before anything else: without a listener Node opens its debugger on this signal.
+process.on('SIGUSR1', () => {})
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 19)) {
   process.stderr.write(
@@ -10,7 +13,20 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(1)
 }
 module.enableCompileCache?.()
-const source = new URL('../src/cli/main.ts', import.meta.url)
-const entry = existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url)
-const { main } = await import(entry.href)
+const fromSource = existsSync(new URL('../src/cli/main.ts', import.meta.url))
+const load = (path) =>
+  import(new URL(fromSource ? `../src/${path}.ts` : `../dist/${path}.js`, import.meta.url).href)
+
+// Newer than the oldest Node that we run on; without it V8 sizes its heap by itself.
+if (process.argv[2] === 'start' && typeof process.execve === 'function') {
+  const { PRATU_MEMORY_LIMIT, PRATU_MEMORY_REQUEST } = process.env
+  const { readCgroup } = await load('config/cgroup')
+  const limited = PRATU_MEMORY_LIMIT ?? PRATU_MEMORY_REQUEST ?? readCgroup().memoryLimitBytes
+  if (limited !== undefined) {
+    const { heapRestart } = await load('runtime/heap-restart')
+    const again = heapRestart(process)
+    if (again !== undefined) process.execve(process.execPath, again, process.env)
+  }
+}
+const { main } = await load('cli/main')
 await main(process.argv)
