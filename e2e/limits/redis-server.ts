@@ -52,11 +52,9 @@ export async function until(
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort())
   const folder = mkdtempSync(join(tmpdir(), 'pratu-redis-'))
-  const args = [
-    ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder],
-    // Replicas are served at once, not after five seconds.
-    ...['--repl-diskless-sync-delay', '0'],
-  ]
+  // Replicas are served at once, not after five seconds.
+  const place = `--port ${port} --bind 127.0.0.1 --repl-diskless-sync-delay 0`.split(' ')
+  const args = [...place, '--save', '', '--dir', folder]
   let child = run('redis-server', [...args, ...(options.args ?? [])])
   const client = new Redis({
     host: '127.0.0.1',
