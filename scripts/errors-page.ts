@@ -16,6 +16,10 @@ is both Kong's and OpenAI's in one object, \`{"message": …, "request_id": …,
 "param"}}\`; on Anthropic and Gemini services it is theirs. A stream that breaks after its first byte ends with an error
 event in the stream's own format and an incomplete message, never with a clean end.
 
+Texts are escaped as the type of the body wants it, where Kong inserts them as they are. Under \`compatibility: kong\`
+errors that nginx raises there (malformed requests, limits, a failing upstream) take their type from the request's own
+\`Content-Type\` when there is no \`Accept\`, and are plain text without either.
+
 Every answer carries \`X-Kong-Request-Id\`; the log line of the request carries the same id, the cause and its detail.
 Plugins answer with codes of their own, listed on each plugin's page.
 
