@@ -10,6 +10,8 @@ import { rawChat, until } from './support.ts'
 const MIB = 1024 * 1024
 const STALL_MS = 500
 const STREAMS = 8
+/** What the collector may let lie about at any moment; without back-pressure the streams would take hundreds of MiB. */
+const GARBAGE_BYTES = 48 * MIB
 
 // The real program in a process of its own, so that its memory is its own.
 let pratu: PratuProcess
@@ -72,7 +74,7 @@ test('F04 readers that stop reading a fast stream: the provider is paused, memor
     peak = Math.max(peak, residentBytes())
     return stalled() === STREAMS
   }, 'every stalled reader ended')
-  expect(peak - before).toBeLessThan(STREAMS * MIB)
+  expect(peak - before).toBeLessThan(STREAMS * MIB + GARBAGE_BYTES)
   for (const request of simulator.requests) {
     const { by, atMs } = await request.closed
     // It was paused for about as long as a reader may stall, and then let go.
@@ -96,5 +98,5 @@ test.each([
   const before = residentBytes()
   const { bytes, peak } = await download(path, withFault(init, `size=${size}`))
   expect(bytes).toBe(size)
-  expect(peak - before).toBeLessThan(64 * MIB)
+  expect(peak - before).toBeLessThan(MIB + GARBAGE_BYTES)
 })
