@@ -1,0 +1,153 @@
+/**
+ * What a decision of the ledger costs: in memory with 1, 3 and 6 meters, and in Redis over loopback, one at a time and
+ * many at once, beside Kong's way (one counter after the other, refused requests counted too).
+ *
+ *     npm run bench -- limits [rounds]
+ *
+ * Needs Debian's redis-server.
+ */
+import type {
+  Hold,
+  Ledger,
+  Meter,
+  Period,
+  RedisLimitStore,
+} from '../packages/plugin-kit/src/index.ts'
+import { createCounterTable, createMemoryLedger } from '../packages/gateway/src/limits/index.ts'
+import { meterOf, openLedger, redisStore } from '../e2e/limits/open-ledger.ts'
+import { startRedis, type RedisServer } from '../e2e/limits/redis-server.ts'
+import { median, save, table } from './rig/report.ts'
+
+const ROUNDS = Number(process.argv[2] ?? 5)
+const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month', 'year', 'year']
+const NEVER = Number.MAX_SAFE_INTEGER
+const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+
+function metersOf(ledger: Ledger, count: number, store?: RedisLimitStore): readonly Meter[] {
+  return Array.from({ length: count }, (_, i) =>
+    ledger.meter(meterOf(`bench-${i}:${PERIODS[i] ?? 'day'}`, PERIODS[i] ?? 'day', NEVER, store)),
+  )
+}
+
+function holdsOf(meters: readonly Meter[], scope: string): readonly Hold[] {
+  return meters.map((meter) => ({ meter, scope, amount: 1 }))
+}
+
+/** µs per decision. */
+function inMemory(meterCount: number, scopes: number, slots: number): number {
+  const ledger = createMemoryLedger({ clock, table: createCounterTable({ slots }) })
+  const meters = metersOf(ledger, meterCount)
+  const asked = Array.from({ length: scopes }, (_, i) => holdsOf(meters, `consumer-${i}`))
+  for (const holds of asked) ledger.reserve(holds)
+  const decisions = 300_000
+  const startedMs = performance.now()
+  for (let i = 0; i < decisions; i++) {
+    const holds = asked[i % scopes]
+    if (holds === undefined) continue
+    const decision = ledger.reserve(holds)
+    if (decision.admitted) decision.reservation.close()
+  }
+  return ((performance.now() - startedMs) * 1_000) / decisions
+}
+
+interface Measured {
+  readonly perSecond: number
+  /** CPU of this process, µs per decision. */
+  readonly cpuUs: number
+  /** CPU of Redis, µs per decision. */
+  readonly redisUs: number
+  readonly medianMs: number
+}
+
+async function redisCpuSeconds({ client }: RedisServer): Promise<number> {
+  const info = await client.info('cpu')
+  const used = (name: string): number => Number(new RegExp(`${name}:([0-9.]+)`).exec(info)?.[1])
+  return used('used_cpu_sys') + used('used_cpu_user')
+}
+
+async function inRedis(
+  redis: RedisServer,
+  store: Partial<RedisLimitStore>,
+  options: { readonly meters: number; readonly together: number; readonly decisions: number },
+): Promise<Measured> {
+  const ledger = await openLedger(redis.port)
+  const meters = metersOf(ledger, options.meters, redisStore(redis.port, store))
+  const asked = Array.from({ length: 10_000 }, (_, i) => holdsOf(meters, `consumer-${i}`))
+  let next = 0
+  const latencies: number[] = []
+  const worker = async (decisions: number): Promise<void> => {
+    for (let i = 0; i < decisions; i++) {
+      const holds = asked[next++ % asked.length]
+      if (holds === undefined) continue
+      const startedMs = performance.now()
+      const decision = await ledger.reserve(holds)
+      latencies.push(performance.now() - startedMs)
+      if (decision.admitted) decision.reservation.close()
+    }
+  }
+  const all = (decisions: number): Promise<void[]> =>
+    Promise.all(
+      Array.from({ length: options.together }, () => worker(decisions / options.together)),
+    )
+  await all(options.decisions / 5)
+  latencies.length = 0
+  const [cpu, redisCpu, startedMs] = [
+    process.cpuUsage(),
+    await redisCpuSeconds(redis),
+    performance.now(),
+  ]
+  await all(options.decisions)
+  const seconds = (performance.now() - startedMs) / 1_000
+  const { user, system } = process.cpuUsage(cpu)
+  const redisSeconds = (await redisCpuSeconds(redis)) - redisCpu
+  ledger.close()
+  return {
+    perSecond: options.decisions / seconds,
+    cpuUs: (user + system) / options.decisions,
+    redisUs: (redisSeconds * 1e6) / options.decisions,
+    medianMs: median(latencies),
+  }
+}
+
+const results: Record<string, number> = {}
+const memoryRows: string[][] = []
+for (const [meters, scopes] of [
+  [1, 1_000],
+  [3, 1_000],
+  [6, 1_000],
+  [3, 1_000_000],
+] as const) {
+  const us = median(Array.from({ length: ROUNDS }, () => inMemory(meters, scopes, 1_040_000)))
+  results[`memory ${meters} meters ${scopes} scopes, µs`] = us
+  memoryRows.push([String(meters), scopes.toLocaleString('en'), us.toFixed(2)])
+}
+process.stdout.write(`${table(['meters', 'scopes', 'µs per decision'], memoryRows)}\n\n`)
+
+const redis = await startRedis()
+const redisRows: string[][] = []
+for (const [name, store, meters, together, decisions] of [
+  ['exact, one at a time', {}, 3, 1, 5_000],
+  ['exact, 50 at once', {}, 3, 50, 100_000],
+  ['exact, 500 at once', {}, 3, 500, 200_000],
+  ['exact, 500 at once', {}, 1, 500, 200_000],
+  ['as Kong, 500 at once', { counting: 'kong' }, 3, 500, 50_000],
+] as const) {
+  const measured: Measured[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    measured.push(await inRedis(redis, store, { meters, together, decisions }))
+  }
+  const of = (pick: (one: Measured) => number): number => median(measured.map(pick))
+  results[`redis ${name} ${meters} meters, per second`] = of(({ perSecond }) => perSecond)
+  redisRows.push([
+    name,
+    String(meters),
+    Math.round(of(({ perSecond }) => perSecond)).toLocaleString('en'),
+    of(({ cpuUs }) => cpuUs).toFixed(1),
+    of(({ redisUs }) => redisUs).toFixed(1),
+    of(({ medianMs }) => medianMs).toFixed(2),
+  ])
+}
+await redis[Symbol.asyncDispose]()
+const heads = ['in Redis', 'meters', 'decisions/s', 'gateway µs', 'Redis µs', 'median ms']
+process.stdout.write(`${table(heads, redisRows)}\n`)
+save('limits', results)
