@@ -92,8 +92,20 @@ export interface PluginLog {
   error(message: string, detail?: Readonly<Record<string, unknown>>): void
 }
 
+/** One series of a counter. */
+export interface PluginCounter {
+  /** @param amount finite and not negative. */
+  add(amount: number): void
+}
+
 /** Counters that a plugin may add to the node's metrics. */
 export interface PluginMetrics {
+  /**
+   * A series to keep, for what is counted with every request: adding to it costs nothing to speak of.
+   *
+   * @param labels values in the order that the metric was declared with.
+   */
+  counter(metric: string, labels: readonly string[]): PluginCounter
   /** @param labels values in the order that the metric was declared with. */
   count(metric: string, labels: readonly string[], amount: number): void
 }

@@ -56,7 +56,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
   const scopeHash = new HalfSipHash(key0, key1)
   // Another key, so that a client that knows a meter's id cannot make a scope that cancels it out.
   const meterHash = new HalfSipHash(key0 ^ 0x5bd1e995, ~key1)
-  const scope: Hash64 = { low: 0, high: 0 }
+  const knownScopes = new Map<string, Hash64>()
   const windows: CalendarWindow[] = PERIODS.map((period) => calendarWindow(period, timeline.now()))
 
   function windowAt(period: number, nowMs: number): CalendarWindow {
@@ -67,16 +67,22 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
     return current
   }
 
+  function hashOf(scope: string): Hash64 {
+    const known = knownScopes.get(scope)
+    if (known !== undefined) return known
+    const hash = { low: 0, high: 0 }
+    scopeHash.hash(scope, hash)
+    if (knownScopes.size >= MAX_KNOWN_SCOPES) knownScopes.clear()
+    knownScopes.set(scope, hash)
+    return hash
+  }
+
   /** A counter per hold, or `undefined` when another thread is in the next window already. */
   function locate(holds: readonly Hold[], nowMs: number): number[] | undefined {
     const counters: number[] = []
-    let hashed: string | undefined
     for (const hold of holds) {
       const { period, hash } = ownMeter(hold)
-      if (hold.scope !== hashed) {
-        scopeHash.hash(hold.scope, scope)
-        hashed = hold.scope
-      }
+      const scope = hashOf(hold.scope)
       const counter = store.locate(
         period,
         windowAt(period, nowMs).ordinal,
@@ -180,6 +186,9 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
     },
   }
 }
+
+/** Consumers and addresses that come again and again are hashed once; this many fit into a megabyte. */
+const MAX_KNOWN_SCOPES = 4096
 
 /** Reading the time again brings a thread into the newest window; more than once is beyond what can happen. */
 const MAX_ATTEMPTS = 4

@@ -23,7 +23,8 @@ export {
   type RecordedExchange,
   type RouteSeries,
 } from './route-series.ts'
-export { createLlmMetrics, type LlmCall, type LlmMetrics, type TokenKind } from './llm-metrics.ts'
+export { createLlmMetrics, type LlmCall, type LlmMetrics } from './llm-metrics.ts'
+export type { TokenKind } from './call-series.ts'
 export { createPluginMetrics, rateLimitShare, type PluginMetricsOptions } from './plugin-metrics.ts'
 export { readClientTotals, registerNodeMetrics, type NodeMetricsOptions } from './node-metrics.ts'
 export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'

@@ -1,7 +1,6 @@
 import type { Outcome } from '@pratu/plugin-kit'
+import { CallSeries, type TokenKind } from './call-series.ts'
 import type { Metrics } from './metrics.ts'
-
-export type TokenKind = 'input' | 'cache_read' | 'cache_write' | 'output' | 'reasoning'
 
 const TOKEN_KINDS: readonly TokenKind[] = [
   'input',
@@ -33,6 +32,7 @@ export interface LlmCall {
 export class LlmMetrics {
   readonly #metrics: Metrics
   readonly #models: ReadonlySet<string>
+  readonly #series = new Map<string, Map<string, CallSeries>>()
 
   /** @param models which names become labels; read at every call. */
   constructor(metrics: Metrics, models: ReadonlySet<string>) {
@@ -46,27 +46,31 @@ export class LlmMetrics {
   }
 
   record(call: LlmCall): void {
-    const metrics = this.#metrics
-    const { service, provider } = call
-    const labels = [service, provider, this.modelLabel(call.model)] as const
-    metrics.counter('pratu_llm_requests_total', [...labels, call.outcome]).add(1)
+    const series = this.#seriesOf(call)
+    series.outcome(call.outcome).add(1)
     for (const kind of TOKEN_KINDS) {
       const count = call.tokens[kind] ?? 0
-      if (!Number.isFinite(count) || count < 0) this.anomaly(service, 'impossible_count')
-      else if (count > 0) {
-        metrics.counter('pratu_llm_tokens_total', [...labels, kind, call.usageSource]).add(count)
-      }
+      if (!Number.isFinite(count) || count < 0) this.anomaly(call.service, 'impossible_count')
+      else if (count > 0) series.tokens(kind, call.usageSource).add(count)
     }
     const cost = call.costNanoDollars
-    if (cost === undefined) metrics.counter('pratu_llm_unpriced_total', labels).add(1)
-    else if (!Number.isFinite(cost) || cost < 0) this.anomaly(service, 'impossible_cost')
-    else {
-      metrics.counter('pratu_llm_cost_dollars_total', [...labels, call.consumer]).add(cost / 1e9)
+    if (cost === undefined) series.unpriced().add(1)
+    else if (!Number.isFinite(cost) || cost < 0) this.anomaly(call.service, 'impossible_cost')
+    else series.cost(call.consumer).add(cost / 1e9)
+    if (call.firstTokenMs >= 0) series.firstToken().observe(call.firstTokenMs / 1000)
+  }
+
+  /** Every label comes from the configuration, so that there are only so many. */
+  #seriesOf({ service, provider, model }: LlmCall): CallSeries {
+    const label = this.modelLabel(model)
+    const key = service === provider ? service : `${service}\u0000${provider}`
+    let byModel = this.#series.get(key)
+    if (byModel === undefined) this.#series.set(key, (byModel = new Map()))
+    let series = byModel.get(label)
+    if (series === undefined) {
+      byModel.set(label, (series = new CallSeries(this.#metrics, [service, provider, label])))
     }
-    if (call.firstTokenMs >= 0) {
-      const histogram = metrics.histogram('pratu_llm_time_to_first_token_seconds', labels)
-      histogram.observe(call.firstTokenMs / 1000)
-    }
+    return series
   }
 
   /** @param result `ok` or the code of the failure. */

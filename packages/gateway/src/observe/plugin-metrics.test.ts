@@ -38,6 +38,20 @@ describe('what plugins count', () => {
     expect(mistakes).toEqual([])
   })
 
+  test('a counter that a plugin keeps is the same series, and takes no more than count does', () => {
+    const { metrics, plugin, mistakes } = given()
+    const counter = plugin.counter('pratu_cache_requests_total', ['s', 'r', 'hit'])
+    counter.add(2)
+    plugin.count('pratu_cache_requests_total', ['s', 'r', 'hit'], 1)
+    counter.add(-1)
+    plugin.counter('no_such_metric', []).add(1)
+    expect(metrics.total('pratu_cache_requests_total', ['s', 'r', 'hit'])).toBe(3)
+    expect(mistakes).toEqual([
+      'pratu_cache_requests_total: -1 is not an amount',
+      'no_such_metric: there is no such counter',
+    ])
+  })
+
   test('a mistake of a plugin is told once and never thrown', () => {
     const { plugin, mistakes } = given()
     for (let again = 0; again < 3; again += 1) {

@@ -1,10 +1,11 @@
-import type { PluginMetrics } from '@pratu/plugin-kit'
+import type { PluginCounter, PluginMetrics } from '@pratu/plugin-kit'
 import {
   isMetricName,
   metricDefinition,
   type CounterName,
   type MetricName,
 } from './metric-names.ts'
+import type { Counter } from './metric-handles.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface PluginMetricsOptions {
@@ -28,26 +29,36 @@ export function createPluginMetrics(
     told.add(metric)
     options.onMistake(metric, text)
   }
+  function find(metric: string, labels: readonly string[]): Counter | undefined {
+    if (!isMetricName(metric) || !isCounterName(metric)) {
+      mistake(metric, 'there is no such counter')
+      return undefined
+    }
+    const definition = metricDefinition(metric)
+    if (definition.origin === 'article' && options.compatibility === 'kong') return undefined
+    if (labels.length !== definition.labels.length) {
+      mistake(metric, `it has ${definition.labels.length} labels, not ${labels.length}`)
+      return undefined
+    }
+    return metrics.counterOf(metric, labels)
+  }
+  function add(series: Counter, metric: string, amount: number): void {
+    if (Number.isFinite(amount) && amount >= 0) series.add(amount)
+    else mistake(metric, `${amount} is not an amount`)
+  }
   return {
+    counter(metric, labels) {
+      const series = find(metric, labels)
+      return series === undefined ? NOWHERE : { add: (amount) => add(series, metric, amount) }
+    },
     count(metric, labels, amount) {
-      if (!isMetricName(metric) || !isCounterName(metric)) {
-        mistake(metric, 'there is no such counter')
-        return
-      }
-      const definition = metricDefinition(metric)
-      if (definition.origin === 'article' && options.compatibility === 'kong') return
-      if (labels.length !== definition.labels.length) {
-        mistake(metric, `it has ${definition.labels.length} labels, not ${labels.length}`)
-        return
-      }
-      if (!Number.isFinite(amount) || amount < 0) {
-        mistake(metric, `${amount} is not an amount`)
-        return
-      }
-      metrics.counterOf(metric, labels).add(amount)
+      const series = find(metric, labels)
+      if (series !== undefined) add(series, metric, amount)
     },
   }
 }
+
+const NOWHERE: PluginCounter = { add: () => undefined }
 
 function isCounterName(name: MetricName): name is CounterName {
   return metricDefinition(name).type === 'counter'

@@ -69,9 +69,10 @@ export class RouteSeries {
   #article: { readonly duration: Histogram; readonly byStatus: (Counter | undefined)[] } | undefined
   #latencies: Latencies | undefined
   readonly #byOutcome = new Map<Outcome, Counter>()
-  readonly #byCode: Record<'service' | 'kong', (Counter | undefined)[]> = { service: [], kong: [] }
-  #ingress: Counter | undefined
-  #egress: Counter | undefined
+  /** Of requests that are not counted by consumer. */
+  readonly #everybody: ConsumerSeries = noSeries()
+  /** By username: as many as the configuration has consumers. */
+  readonly #byConsumer = new Map<string, ConsumerSeries>()
 
   constructor(metrics: Metrics, labels: SeriesLabels, options: RouteSeriesOptions) {
     this.#metrics = metrics
@@ -140,16 +141,23 @@ export class RouteSeries {
     return counter
   }
 
+  #seriesOf(consumer: string): ConsumerSeries {
+    if (consumer === '') return this.#everybody
+    let series = this.#byConsumer.get(consumer)
+    if (series === undefined) this.#byConsumer.set(consumer, (series = noSeries()))
+    return series
+  }
+
   #code(status: number, source: 'service' | 'kong', consumer: string): Counter {
-    if (consumer === '') {
-      const known = this.#byCode[source][status]
-      if (known !== undefined) return known
-    }
-    const { service, route } = this.labels
-    const labels = [service, route, String(status), source, WORKSPACE, consumer] as const
-    const counter = this.#metrics.counter('kong_http_requests_total', labels)
-    if (consumer === '') this.#byCode[source][status] = counter
-    return counter
+    const byStatus = this.#seriesOf(consumer)[source]
+    return (byStatus[status] ??= this.#metrics.counter('kong_http_requests_total', [
+      this.labels.service,
+      this.labels.route,
+      String(status),
+      source,
+      WORKSPACE,
+      consumer,
+    ]))
   }
 
   /** Kong's three: before the upstream (all of it when there was none), the upstream, the whole (kong.md §3.6). */
@@ -168,37 +176,35 @@ export class RouteSeries {
   }
 
   #recordBandwidth({ record }: RecordedExchange, consumer: string): void {
-    const { service, route } = this.labels
-    if (consumer !== '') {
-      const bytes = (direction: string): Counter =>
-        this.#metrics.counter('kong_bandwidth_bytes', [
-          service,
-          route,
-          direction,
-          WORKSPACE,
-          consumer,
-        ])
-      bytes('ingress').add(record.requestBytes)
-      bytes('egress').add(record.responseBytes)
-      return
-    }
-    this.#ingress ??= this.#metrics.counter('kong_bandwidth_bytes', [
-      service,
-      route,
-      'ingress',
-      WORKSPACE,
-      '',
-    ])
-    this.#egress ??= this.#metrics.counter('kong_bandwidth_bytes', [
-      service,
-      route,
-      'egress',
-      WORKSPACE,
-      '',
-    ])
-    this.#ingress.add(record.requestBytes)
-    this.#egress.add(record.responseBytes)
+    const series = this.#seriesOf(consumer)
+    series.ingress ??= this.#bytes('ingress', consumer)
+    series.egress ??= this.#bytes('egress', consumer)
+    series.ingress.add(record.requestBytes)
+    series.egress.add(record.responseBytes)
   }
+
+  #bytes(direction: 'ingress' | 'egress', consumer: string): Counter {
+    const { service, route } = this.labels
+    return this.#metrics.counter('kong_bandwidth_bytes', [
+      service,
+      route,
+      direction,
+      WORKSPACE,
+      consumer,
+    ])
+  }
+}
+
+/** What is counted apart for each consumer where the prometheus plugin says so; by status and source of the answer. */
+interface ConsumerSeries {
+  readonly service: (Counter | undefined)[]
+  readonly kong: (Counter | undefined)[]
+  ingress: Counter | undefined
+  egress: Counter | undefined
+}
+
+function noSeries(): ConsumerSeries {
+  return { service: [], kong: [], ingress: undefined, egress: undefined }
 }
 
 export function statusOf(record: ExchangeRecord): number {

@@ -82,6 +82,11 @@ export function givenContext(given: ContextGiven = {}): TestContext {
     cache: given.cache ?? createReferenceCache(clock),
     identities: identitiesOf(given.consumers ?? [], lookups),
     metrics: {
+      counter: (metric, labels) => ({
+        add: (amount) => {
+          counted.push({ metric, labels: [...labels], amount })
+        },
+      }),
       count: (metric, labels, amount) => {
         counted.push({ metric, labels: [...labels], amount })
       },

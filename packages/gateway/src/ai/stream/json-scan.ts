@@ -90,7 +90,7 @@ function stringEnd(json: Buffer, from: number): number {
  * @returns `undefined` when there is none, or what is no JSON.
  */
 export function stringMember(json: Buffer, name: string, within?: string): string | undefined {
-  const quotedKey = Buffer.from(`"${name}"`)
+  const quotedKey = quoted(name)
   let found: Buffer | undefined
   for (let at = json.indexOf(quotedKey); at >= 0; at = json.indexOf(quotedKey, at + 1)) {
     const colon = skipSpace(json, at + quotedKey.length)
@@ -102,6 +102,15 @@ export function stringMember(json: Buffer, name: string, within?: string): strin
   }
   const value = found === undefined ? undefined : parse(found)
   return typeof value === 'string' ? value : undefined
+}
+
+const quotedNames = new Map<string, Buffer>()
+
+/** Names are the dialects' constants: there are a handful. */
+function quoted(name: string): Buffer {
+  let bytes = quotedNames.get(name)
+  if (bytes === undefined) quotedNames.set(name, (bytes = Buffer.from(`"${name}"`)))
+  return bytes
 }
 
 function parsedMember(json: Buffer, name: string, within: string | undefined): string | undefined {

@@ -69,7 +69,7 @@ export function readCount(value: unknown): number | undefined {
 /** A member of a parsed object, without trusting its prototype. */
 export function member(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  return Object.getOwnPropertyDescriptor(value, name)?.value
+  return Reflect.get(value, name)
 }
 
 /** Figures as they came, not yet known to be counts. */

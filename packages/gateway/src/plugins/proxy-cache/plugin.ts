@@ -5,6 +5,7 @@ import {
   type Awaitable,
   type Exchange,
   type Plugin,
+  type PluginCounter,
   type Reply,
   type ResponseHead,
 } from '@pratu/plugin-kit'
@@ -58,6 +59,20 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
     const { cache, clock, compatibility, instance, metrics, node } = context
     const ttlSeconds = config.ttlSeconds ?? node.cacheTtlSeconds ?? DEFAULT_TTL_SECONDS
     const lifetimeOf = createStorableRule({ config, ttlSeconds, compatibility, clock })
+
+    /** A counter per status, by route: as many as the configuration has routes. */
+    const countersByRoute = new Map<string, Partial<Record<Status, PluginCounter>>>()
+
+    function counterOf({ route, service }: Exchange, status: Status): PluginCounter {
+      const key = route?.id ?? ''
+      let counters = countersByRoute.get(key)
+      if (counters === undefined) countersByRoute.set(key, (counters = {}))
+      return (counters[status] ??= metrics.counter('pratu_cache_requests_total', [
+        service?.name ?? service?.host ?? '',
+        route?.name ?? key,
+        status.toLowerCase(),
+      ]))
+    }
 
     function lookUp(exchange: Exchange, directives: Directives, key: string): Reply | undefined {
       const found = cache.read(instance.id, key)
@@ -177,13 +192,7 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         const visited = exchange.note(VISIT)
         if (visited === undefined) return
         visited.capture?.abandon()
-        const { service, route } = exchange
-        const labels = [
-          service?.name ?? service?.host ?? '',
-          route?.name ?? route?.id ?? '',
-          visited.status.toLowerCase(),
-        ]
-        metrics.count('pratu_cache_requests_total', labels, 1)
+        counterOf(exchange, visited.status).add(1)
       },
     }
   },

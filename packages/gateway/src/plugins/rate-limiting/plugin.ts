@@ -5,6 +5,7 @@ import {
   type Exchange,
   type Hold,
   type Plugin,
+  type PluginCounter,
   type RedisLimitStore,
   type Remaining,
 } from '@pratu/plugin-kit'
@@ -50,19 +51,21 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
       }),
     )
     const shares = limits.map(({ period, limit }) => rateLimitShare(period, limit))
-    /** Metric labels per period, by route: as many as the configuration has routes. */
-    const labelsByRoute = new Map<string, readonly (readonly string[])[]>()
+    /** A counter per period, by route: as many as the configuration has routes. */
+    const countersByRoute = new Map<string, readonly PluginCounter[]>()
 
-    function labelsOf({ route, service }: Exchange): readonly (readonly string[])[] {
+    function countersOf({ route, service }: Exchange): readonly PluginCounter[] {
       const key = route?.id ?? ''
-      let labels = labelsByRoute.get(key)
-      if (labels === undefined) {
+      let counters = countersByRoute.get(key)
+      if (counters === undefined) {
         const series =
           route === undefined ? { service: '', route: '' } : seriesLabels(route, service)
-        labels = limits.map(({ period }) => [series.service, series.route, period])
-        labelsByRoute.set(key, labels)
+        counters = limits.map(({ period }) =>
+          metrics.counter('kong_rate_limiting_count_total', [series.service, series.route, period]),
+        )
+        countersByRoute.set(key, counters)
       }
-      return labels
+      return counters
     }
 
     return {
@@ -77,10 +80,8 @@ export const rateLimiting = definePlugin<RateLimitingConfig>({
         // Kong sends no headers either when Redis is away and nobody counts.
         if (remaining.some(({ unknown }) => unknown === true)) return
         exchange.setNote(VERDICT, { meters: remaining, refused: false })
-        const labels = labelsOf(exchange)
-        for (let i = 0; i < shares.length; i++) {
-          metrics.count('kong_rate_limiting_count_total', labels[i] ?? [], shares[i] ?? 0)
-        }
+        const counters = countersOf(exchange)
+        for (let i = 0; i < shares.length; i++) counters[i]?.add(shares[i] ?? 0)
       },
 
       refused(exchange, { meters: remaining }) {
