@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { renderError } from '../errors/index.ts'
+import { renderBareError } from '../errors/index.ts'
 import { MemoryBudget } from '../http/index.ts'
 import { createListener, type Listener } from '../listener/index.ts'
 import type { LoggedAdminRequest } from '../observe/index.ts'
@@ -31,15 +31,7 @@ beforeEach(async () => {
       pathMode: 'strict',
       memory: new MemoryBudget(64 * 1024 * 1024),
       healthPaths: new Set(),
-      renderRefusal: (error, requestId) =>
-        renderError({
-          shape: 'kong',
-          status: error.status,
-          code: error.code,
-          message: error.message,
-          requestId,
-          accept: undefined,
-        }),
+      renderRefusal: (error, requestId) => renderBareError(error, requestId),
     },
     handler,
   )

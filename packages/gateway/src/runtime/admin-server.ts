@@ -7,7 +7,7 @@ import {
   type ConfigurationResult,
 } from '../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../config/index.ts'
-import { renderError } from '../errors/index.ts'
+import { renderBareError } from '../errors/index.ts'
 import { MemoryBudget } from '../http/index.ts'
 import { createListener, type Listener } from '../listener/index.ts'
 import type { AccessLog, Logger, Metrics } from '../observe/index.ts'
@@ -107,15 +107,7 @@ export class AdminServer {
         pathMode: 'kong',
         memory: new MemoryBudget(BUFFER_BYTES),
         healthPaths: new Set(),
-        renderRefusal: (error, requestId) =>
-          renderError({
-            shape: 'kong',
-            status: error.status,
-            code: error.code,
-            message: error.message,
-            requestId,
-            accept: undefined,
-          }),
+        renderRefusal: (error, requestId) => renderBareError(error, requestId),
         onDefect: (error) => this.#logger.error('an admin connection was given up', { error }),
       },
       handler,

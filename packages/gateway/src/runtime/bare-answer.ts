@@ -1,17 +1,12 @@
 import type { RequestView } from '@pratu/plugin-kit'
-import { renderError, type GatewayError } from '../errors/index.ts'
+import { renderBareError, type GatewayError } from '../errors/index.ts'
 import { createRequestId, HeaderList } from '../http/index.ts'
 import type { ClientChannel } from '../pipeline/index.ts'
 
 /** Answers a request that never became an exchange with an error, in Kong's shape. */
 export function answerBare(client: ClientChannel, request: RequestView, error: GatewayError): void {
   const requestId = createRequestId()
-  const { contentType, body } = renderError({
-    shape: 'kong',
-    status: error.status,
-    code: error.code,
-    message: error.message,
-    requestId,
+  const { contentType, body } = renderBareError(error, requestId, {
     accept: request.headers.get('accept'),
   })
   const bytes = Buffer.from(body)

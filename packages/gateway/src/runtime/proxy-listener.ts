@@ -1,5 +1,5 @@
 import type { NodeSettings } from '../config/index.ts'
-import { renderError, type ErrorCode } from '../errors/index.ts'
+import { renderBareError, type ErrorCode } from '../errors/index.ts'
 import type { MemoryBudget } from '../http/index.ts'
 import {
   createListener,
@@ -47,13 +47,7 @@ export function createProxyListener(deps: ProxyListenerDeps): Listener {
         ? {}
         : { openFiles: Math.floor(openFiles / workers / settings.proxyListen.length) }),
       renderRefusal: (error, requestId) =>
-        renderError({
-          shape: 'kong',
-          status: error.status,
-          code: error.code,
-          message: error.message,
-          requestId,
-          accept: undefined,
+        renderBareError(error, requestId, {
           asNginx: compatibility() === 'kong' ? NO_CONTENT_TYPE : undefined,
         }),
       onRefused,

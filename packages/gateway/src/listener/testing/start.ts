@@ -1,6 +1,6 @@
 import type { RequestView } from '@pratu/plugin-kit'
 import type { RequestLimits } from '../../config/index.ts'
-import { renderError, toGatewayError, type ErrorCode } from '../../errors/index.ts'
+import { renderBareError, toGatewayError, type ErrorCode } from '../../errors/index.ts'
 import { HeaderList, MemoryBudget } from '../../http/index.ts'
 import type { ClientChannel } from '../../pipeline/index.ts'
 import {
@@ -76,15 +76,7 @@ export async function startListener(
       pathMode: 'strict',
       healthPaths: new Set(['/health']),
       lingerMs: 200,
-      renderRefusal: (error, requestId) =>
-        renderError({
-          shape: 'kong',
-          status: error.status,
-          code: error.code,
-          message: error.message,
-          requestId,
-          accept: undefined,
-        }),
+      renderRefusal: (error, requestId) => renderBareError(error, requestId),
       onRefused: (code, phase, request) => refused.push({ code, phase, reason: request?.reason }),
       onDefect: (error) => defects.push(error),
       ...rest,
