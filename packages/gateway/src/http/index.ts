@@ -1,4 +1,5 @@
 export { HeaderList, lowerCaseName } from './header-list.ts'
+export { CREDENTIAL_FIELDS } from './credential-fields.ts'
 export { ByteCollector } from './byte-collector.ts'
 export { parseJson, type JsonLimits } from './json.ts'
 export { fieldName, type FieldName } from './field-name.ts'

@@ -1,21 +1,10 @@
 import type { HeaderFields } from '@pratu/plugin-kit'
-import { formatQuery, parseQuery } from '../http/index.ts'
+import { CREDENTIAL_FIELDS, formatQuery, parseQuery } from '../http/index.ts'
 
 /**
  * What must not cross between a caller and a provider that the gateway pays with a credential of its own
  * (`service.provider`): for the provider the gateway is the client, and for the caller it is the server.
  */
-
-/** Credentials of the caller, wherever clients of AI providers put them (S18). */
-const CALLER_CREDENTIALS: ReadonlySet<string> = new Set([
-  'authorization',
-  'proxy-authorization',
-  'x-api-key',
-  'api-key',
-  'apikey',
-  'x-goog-api-key',
-  'cookie',
-])
 
 const CREDENTIAL_ARGUMENTS: ReadonlySet<string> = new Set([
   'key',
@@ -40,7 +29,7 @@ const PROVIDERS_OWN: ReadonlySet<string> = new Set([
 
 /** @param lowerName the field's name in lower case. */
 export function isCallerCredential(lowerName: string): boolean {
-  return CALLER_CREDENTIALS.has(lowerName)
+  return CREDENTIAL_FIELDS.has(lowerName)
 }
 
 /** The query without credentials; the same text when there are none. */

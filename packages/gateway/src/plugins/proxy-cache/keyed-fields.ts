@@ -1,5 +1,5 @@
 import type { Exchange } from '@pratu/plugin-kit'
-import { lowerCaseName } from '../../http/index.ts'
+import { CREDENTIAL_FIELDS, lowerCaseName } from '../../http/index.ts'
 
 /**
  * Request fields that can change an answer, by name: what negotiation reads (RFC 9110 §12), what says which resource is
@@ -58,17 +58,6 @@ const SET_BY_AUTHENTICATION: ReadonlySet<string> = new Set([
   'x-authenticated-groups',
 ])
 
-/** What a service with its provider's credential sends in place of the caller's; it may rotate, and says nothing. */
-const PROVIDER_CREDENTIALS: ReadonlySet<string> = new Set([
-  'authorization',
-  'proxy-authorization',
-  'x-api-key',
-  'api-key',
-  'apikey',
-  'x-goog-api-key',
-  'cookie',
-])
-
 const NOTHING: ReadonlySet<string> = new Set()
 
 /** What a field is to a cache key. */
@@ -98,7 +87,7 @@ function meaningOf(name: string): Meaning {
 export function keyedFields({ request, upstream, consumer, service }: Exchange): readonly string[] {
   const found: Field[] = []
   const added = consumer === undefined ? NOTHING : SET_BY_AUTHENTICATION
-  const provided = service?.provider === undefined ? NOTHING : PROVIDER_CREDENTIALS
+  const provided = service?.provider === undefined ? NOTHING : CREDENTIAL_FIELDS
   const sent = upstream.headers.flat
   for (let i = 0; i < sent.length; i += 2) {
     const name = lowerCaseName(sent[i] ?? '')
