@@ -6,7 +6,7 @@ import type { Diagnostic } from './diagnostics.ts'
 import { type Entities, type PluginEntity, type Provider, type Route, Secret } from './entities.ts'
 import type { LoadedEntities } from './load-entities.ts'
 import { type ConfigSource, validateConfig } from './plugin-configs.ts'
-import type { EntityLists } from './schema/collection.ts'
+import { emptyLists, type EntityLists } from './schema/collection.ts'
 import { freezeDeep, freezeEntities, NO_HEADERS, shared } from './shared-values.ts'
 
 /**
@@ -123,18 +123,7 @@ export async function unpackConfiguration(
 }
 
 class Unpacking {
-  readonly lists: EntityLists = {
-    compatibility: 'pratu',
-    services: [],
-    routes: [],
-    upstreams: [],
-    consumers: [],
-    plugins: [],
-    credentials: [],
-    certificates: [],
-    caCertificates: [],
-    providers: [],
-  }
+  readonly lists: EntityLists = emptyLists('pratu')
   private readonly definitions: ReadonlyMap<string, AnyPluginDefinition>
   private readonly configs: unknown[] = []
 

@@ -13,6 +13,7 @@ import { readTopLevel, type TopLevel } from './top-level.ts'
 import {
   type BuildContext,
   type Collection,
+  emptyLists,
   type EntityLists,
   Parts,
   pathOf,
@@ -96,18 +97,7 @@ class Loader implements BuildContext {
     this.transform = topLevel.transform
     this.nowSeconds = Math.floor((options.nowMs ?? Date.now()) / 1000)
     this.plugins = new PluginConfigs(options, (row, problem) => this.report(row, problem))
-    this.lists = {
-      compatibility: topLevel.compatibility,
-      services: [],
-      routes: [],
-      upstreams: [],
-      consumers: [],
-      plugins: [],
-      credentials: [],
-      certificates: [],
-      caCertificates: [],
-      providers: [],
-    }
+    this.lists = emptyLists(topLevel.compatibility)
   }
 
   readAll(

@@ -11,6 +11,21 @@ export type EntityLists = {
   -readonly [K in keyof Entities]: Entities[K] extends readonly (infer E)[] ? E[] : Entities[K]
 }
 
+export function emptyLists(compatibility: Entities['compatibility']): EntityLists {
+  return {
+    compatibility,
+    services: [],
+    routes: [],
+    upstreams: [],
+    consumers: [],
+    plugins: [],
+    credentials: [],
+    certificates: [],
+    caCertificates: [],
+    providers: [],
+  }
+}
+
 /** One entry of a collection, wherever it stands in the document. */
 export interface Row {
   readonly collection: Collection
