@@ -20,6 +20,16 @@ export const PERIODS = [
   'year',
 ] as const satisfies readonly Period[]
 
+/** The lengths that Kong calculates with: a month is 30 days, a year 365. */
+export const PERIOD_SECONDS: Readonly<Record<Period, number>> = {
+  second: 1,
+  minute: 60,
+  hour: 3600,
+  day: 86_400,
+  month: 2_592_000,
+  year: 31_536_000,
+}
+
 /** Seconds are counted from here, so that their number fits into 32 bits until 2088. */
 const FIRST_MS = Date.UTC(2020, 0)
 

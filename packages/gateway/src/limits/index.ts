@@ -1,4 +1,4 @@
-export { calendarWindow, type CalendarWindow } from './calendar-window.ts'
+export { calendarWindow, PERIODS, PERIOD_SECONDS, type CalendarWindow } from './calendar-window.ts'
 export { createCounterTable, type CounterTable } from './counter-table.ts'
 export { createLimitLedger, type LimitLedger, type LimitLedgerOptions } from './limit-ledger.ts'
 export {

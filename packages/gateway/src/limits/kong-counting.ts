@@ -1,20 +1,10 @@
-import type { Clock, Decision, Period, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { Clock, Decision, Remaining, Reservation } from '@pratu/plugin-kit'
 import type { RedisConnection } from '../redis/index.ts'
-import { calendarWindow } from './calendar-window.ts'
+import { calendarWindow, PERIOD_SECONDS } from './calendar-window.ts'
 import type { Amount } from './decision-batch.ts'
 import { COUNT_AS_KONG } from './redis-scripts.ts'
 import { checkAmount, type RemoteCounting, type RemoteHold } from './remote-meter.ts'
 import type { StoreFailure } from './store-failure.ts'
-
-/** Kong's lifetimes of a counter, from its first increment. */
-const LIFETIME_SECONDS: Readonly<Record<Period, number>> = {
-  second: 1,
-  minute: 60,
-  hour: 3_600,
-  day: 86_400,
-  month: 2_592_000,
-  year: 31_536_000,
-}
 
 /** Kong gives nothing back. */
 const NOTHING_TO_GIVE_BACK: Reservation = { closed: true, close: () => undefined }
@@ -65,7 +55,8 @@ export class KongCounting implements RemoteCounting {
         const prefix = definition.id.slice(0, -(period.length + 1))
         const { startMs } = calendarWindow(period, nowMs)
         const key = `${prefix}:${scope}:${startMs}:${period}`
-        const values = [amount, LIFETIME_SECONDS[period]]
+        // A counter lives for its period from its first increment on.
+        const values = [amount, PERIOD_SECONDS[period]]
         return Number(await this.#connection.evaluate(COUNT_AS_KONG, [key], values))
       }),
     )

@@ -1,16 +1,7 @@
-import type { Period, RedisSettings } from '@pratu/plugin-kit'
+import type { RedisSettings } from '@pratu/plugin-kit'
 import type * as z from 'zod'
 import { Secret, field } from '../../config/index.ts'
-
-/** From the shortest to the longest. */
-const PERIODS = [
-  'second',
-  'minute',
-  'hour',
-  'day',
-  'month',
-  'year',
-] as const satisfies readonly Period[]
+import { PERIODS } from '../../limits/index.ts'
 
 /** Kong's "as soon as possible". */
 const NO_SYNC = -1

@@ -1,15 +1,5 @@
 import type { HeaderFields, Period, Remaining } from '@pratu/plugin-kit'
-import { calendarWindow } from '../../limits/index.ts'
-
-/** The lengths that Kong calculates with: a month is 30 days, a year 365. */
-export const PERIOD_SECONDS: Readonly<Record<Period, number>> = {
-  second: 1,
-  minute: 60,
-  hour: 3_600,
-  day: 86_400,
-  month: 2_592_000,
-  year: 31_536_000,
-}
+import { calendarWindow, PERIOD_SECONDS } from '../../limits/index.ts'
 
 /** A configured limit as the headers show it. */
 export interface ShownLimit {
