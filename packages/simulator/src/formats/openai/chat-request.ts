@@ -1,6 +1,6 @@
 import { countTokens } from '../../text/tokenizer.ts'
 import { hashText } from '../../text/random.ts'
-import { badParameter, ProblemError } from './errors.ts'
+import { badParameter } from './errors.ts'
 import { elementFields, Fields, isObject, wrongType } from './fields.ts'
 import type { JsonObject } from './fields.ts'
 
@@ -250,13 +250,7 @@ function readTopLogprobs(fields: Fields): number | undefined {
  * @throws {ProblemError} a 400 in the provider's words for everything a provider would refuse.
  */
 export function parseChatRequest(body: unknown): ChatRequest {
-  if (!isObject(body))
-    throw new ProblemError({
-      status: 400,
-      message: 'The request body must be a JSON object.',
-      code: null,
-    })
-  const fields = new Fields(body)
+  const fields = Fields.of(body)
   const model = fields.requiredString('model')
   const stream = fields.boolean('stream') ?? false
   const options = fields.object('stream_options')
@@ -283,7 +277,8 @@ export function parseChatRequest(body: unknown): ChatRequest {
     afterTool: conversation.lastRole === 'tool',
     digest: conversation.digest,
     promptTokens:
-      conversation.tokens + (tools.length === 0 ? 0 : countTokens(JSON.stringify(body['tools']))),
+      conversation.tokens +
+      (tools.length === 0 ? 0 : countTokens(JSON.stringify(fields.raw('tools')))),
     stream,
     includeUsage: options?.boolean('include_usage') ?? false,
     includeObfuscation: options?.boolean('include_obfuscation') ?? false,

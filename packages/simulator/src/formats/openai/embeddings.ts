@@ -2,8 +2,8 @@ import { hashText, drawUnit } from '../../text/random.ts'
 import { countTokens } from '../../text/tokenizer.ts'
 import type { CompleteAnswer } from '../answer.ts'
 import type { AnswerContext } from '../wire-format.ts'
-import { badParameter, ProblemError } from './errors.ts'
-import { Fields, isObject, wrongType } from './fields.ts'
+import { badParameter } from './errors.ts'
+import { Fields, wrongType } from './fields.ts'
 
 const DEFAULT_DIMENSIONS = 1536
 const MAX_DIMENSIONS = 3072
@@ -80,13 +80,7 @@ function toBase64(values: Float32Array): string {
 
 /** Answers an embeddings request. @throws {ProblemError} */
 export function answerEmbeddings(body: unknown, context: AnswerContext): CompleteAnswer {
-  if (!isObject(body))
-    throw new ProblemError({
-      status: 400,
-      message: 'The request body must be a JSON object.',
-      code: null,
-    })
-  const fields = new Fields(body)
+  const fields = Fields.of(body)
   const model = fields.requiredString('model')
   const inputs = readInputs(fields.raw('input'))
   const dimensions = fields.integer('dimensions', 1, MAX_DIMENSIONS) ?? DEFAULT_DIMENSIONS

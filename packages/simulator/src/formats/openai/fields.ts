@@ -1,4 +1,4 @@
-import { badParameter } from './errors.ts'
+import { badParameter, ProblemError } from './errors.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -30,6 +30,13 @@ export class Fields {
   constructor(object: JsonObject, prefix = '') {
     this.#object = object
     this.#prefix = prefix === '' ? '' : `${prefix}.`
+  }
+
+  /** Of a whole request. @throws {ProblemError} when it is no object. */
+  static of(body: unknown): Fields {
+    if (isObject(body)) return new Fields(body)
+    const message = 'The request body must be a JSON object.'
+    throw new ProblemError({ status: 400, message, code: null })
   }
 
   path(name: string): string {
@@ -70,19 +77,7 @@ export class Fields {
     const value = this.#object[name]
     if (value === undefined || value === null) return undefined
     if (typeof value !== 'number') throw wrongType(this.path(name), 'a decimal', value)
-    if (value < min)
-      throw badParameter(
-        this.path(name),
-        'decimal_below_min_value',
-        `Invalid '${this.path(name)}': ${value} is below the minimum of ${min}.`,
-      )
-    if (value > max)
-      throw badParameter(
-        this.path(name),
-        'decimal_above_max_value',
-        `Invalid '${this.path(name)}': ${value} is above the maximum of ${max}.`,
-      )
-    return value
+    return this.#within('decimal', name, value, min, max)
   }
 
   integer(name: string, min: number, max = Number.MAX_SAFE_INTEGER): number | undefined {
@@ -90,18 +85,22 @@ export class Fields {
     if (value === undefined || value === null) return undefined
     if (typeof value !== 'number' || !Number.isInteger(value))
       throw wrongType(this.path(name), 'an integer', value)
+    return this.#within('integer', name, value, min, max)
+  }
+
+  #within(
+    kind: 'decimal' | 'integer',
+    name: string,
+    value: number,
+    min: number,
+    max: number,
+  ): number {
+    const param = this.path(name)
+    const told = `Invalid '${param}': ${value} is`
     if (value < min)
-      throw badParameter(
-        this.path(name),
-        'integer_below_min_value',
-        `Invalid '${this.path(name)}': ${value} is below the minimum of ${min}.`,
-      )
+      throw badParameter(param, `${kind}_below_min_value`, `${told} below the minimum of ${min}.`)
     if (value > max)
-      throw badParameter(
-        this.path(name),
-        'integer_above_max_value',
-        `Invalid '${this.path(name)}': ${value} is above the maximum of ${max}.`,
-      )
+      throw badParameter(param, `${kind}_above_max_value`, `${told} above the maximum of ${max}.`)
     return value
   }
 
