@@ -75,6 +75,10 @@ export interface Load {
   stop(): Promise<LoadReport>
 }
 
+function judgeStatus({ status }: Answer): string | undefined {
+  return status === 200 ? undefined : String(status)
+}
+
 /** Keep-alive clients, each one request after the other, until `stop`. */
 export function startLoad({ clients, pauseMs = 0, judge, ...options }: LoadOptions): Load {
   const failures: string[] = []
@@ -87,7 +91,7 @@ export function startLoad({ clients, pauseMs = 0, judge, ...options }: LoadOptio
       const startedAt = performance.now()
       try {
         const answer = await ask({ ...options, agent })
-        const wrong = judge?.(answer) ?? (answer.status === 200 ? undefined : `${answer.status}`)
+        const wrong = (judge ?? judgeStatus)(answer)
         if (wrong !== undefined) failures.push(wrong)
       } catch (error) {
         failures.push(String(error))

@@ -73,7 +73,7 @@ export class ByteCollector {
   }
 
   #charge(bytes: number): boolean {
-    if (!this.#budget.take(bytes)) return false
+    if (!this.#budget.take(bytes, this.#charged)) return false
     this.#charged += bytes
     return true
   }

@@ -11,6 +11,20 @@ test('takes up to its limit and not a byte more', () => {
   expect(budget.take(4)).toBe(true)
 })
 
+test('F52 large bodies leave an eighth of the budget to small ones', () => {
+  const budget = new MemoryBudget(1024 * 1024)
+  const large = new ByteCollector(budget, undefined)
+  const chunk = Buffer.alloc(32 * 1024)
+  while (large.add(chunk)) continue
+  expect(budget.used).toBeLessThanOrEqual((1024 * 1024 * 7) / 8)
+  const other = new ByteCollector(budget, 900_000)
+  expect(other.add(Buffer.alloc(900_000))).toBe(false)
+  const small = new ByteCollector(budget, 60_000)
+  expect(small.add(Buffer.alloc(60_000))).toBe(true)
+  for (const collector of [large, other, small]) collector.release()
+  expect(budget.used).toBe(0)
+})
+
 test('giving back more than was taken is a defect and says so', () => {
   const budget = new MemoryBudget(10)
   budget.take(3)
