@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ErrorCode } from '../errors/index.ts'
 import type { Departure } from '../pipeline/index.ts'
-import { normalisePath } from '../router/index.ts'
+import { normalisePath } from '../http/index.ts'
 import { BodyReader, type BodyWire } from './body-reader.ts'
 import { plainAddress } from './client-address.ts'
 import { ClientRequest, type RequestOrigin } from './client-request.ts'

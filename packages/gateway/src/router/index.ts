@@ -1,4 +1,3 @@
 export { createRouter, createRouterInSteps } from './router.ts'
 export type { MatchInput, RouteMatch, Router, RouterEntry } from './route-match.ts'
-export { normalisePath, type NormalisationMode } from '../http/index.ts'
 export { upstreamPath, type UpstreamPathInput } from './upstream-path.ts'

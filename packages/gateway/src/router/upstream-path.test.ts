@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { createRouter, normalisePath, upstreamPath } from './index.ts'
+import { normalisePath } from '../http/index.ts'
+import { createRouter, upstreamPath } from './index.ts'
 import { HeaderList } from '../http/index.ts'
 import { makeRoute, routeId } from './testing/make-route.ts'
 
