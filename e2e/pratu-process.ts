@@ -89,7 +89,7 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
   const waitIn = <T>(
     list: readonly T[],
     matches: (element: T) => boolean,
-    timeoutMs = options.startMs ?? 10_000,
+    timeoutMs = options.startMs ?? 30_000,
   ): Promise<T> =>
     new Promise((resolve, reject) => {
       let seen = 0
