@@ -505,6 +505,15 @@ services: [{host: h, provider: mine}]`)
     expect(services[0]?.provider).toBe('mine')
   })
 
+  test.each(['" "', '"key\\n"', '"a b"', '"clé"', '[good, "\\t"]'])(
+    'S12, S20 a key that is blank or that no header can carry is refused: %s',
+    (key) => {
+      expect(refuse(`providers: [{name: openai, api_key: ${key}}]`)).toEqual([
+        'providers[0].api_key: not a key: it is blank, or holds characters that no header can carry',
+      ])
+    },
+  )
+
   test('unknown kinds, unknown providers and empty keys are refused', () => {
     expect(
       refuse(`

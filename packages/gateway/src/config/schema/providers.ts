@@ -23,6 +23,9 @@ export const PROVIDER_KINDS = [
 
 const KINDS: ReadonlySet<string> = new Set(PROVIDER_KINDS)
 
+/** What every provider's keys are made of, and a header can carry. */
+const KEY = /^[\x21-\x7e]+$/
+
 export const providers = defineCollection({
   name: 'providers',
   singular: 'provider',
@@ -48,11 +51,21 @@ export const providers = defineCollection({
       })
       return
     }
+    const apiKeys = value.api_key ?? []
+    if (!apiKeys.every((key) => KEY.test(key))) {
+      context.report(row, {
+        code: 'invalid-value',
+        field: ['api_key'],
+        message: 'not a key: it is blank, or holds characters that no header can carry',
+        hint: 'look for a blank or a line end at the end of the secret that it comes from',
+      })
+      return
+    }
     context.lists.providers.push({
       name: value.name,
       kind,
       baseUrl: value.base_url,
-      apiKeys: (value.api_key ?? []).map((key) => new Secret(key)),
+      apiKeys: apiKeys.map((key) => new Secret(key)),
     })
   },
 })
