@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { fileURLToPath } from 'node:url'
-import { startSimulator } from '@pratu/simulator'
 import { expect, test } from 'vitest'
 import { givenGateway } from '../gateway.ts'
 import { createConfigurationFile } from './configuration-file.ts'
 import { startEcho, type Echo } from './echo.ts'
+import { startHeldStreams } from './held-streams.ts'
 import { probeCounts } from './lifecycle-probe.ts'
 import { ask, chatBody, openStream, startLoad, type Answer } from './load.ts'
 
@@ -54,46 +54,41 @@ function judgeGeneration({ status, text }: Answer): string | undefined {
 
 test('F54 T1 reloads under load fail no request, cut no stream and mix no generations', async () => {
   await using echo = await startEcho()
-  const simulator = await startSimulator({ tokensPerSecond: 40, completionTokens: 80 })
-  using file = createConfigurationFile(generation(0, echo.url, simulator.url))
+  await using provider = await startHeldStreams()
+  using file = createConfigurationFile(generation(0, echo.url, provider.url))
   await using given = await givenGateway({
     configuration: '',
     environment: { PRATU_CONFIG: file.path, PRATU_PLUGIN_MODULES: PROBE },
   })
-  const before = { ...probeCounts() }
+  const { created, disposed } = probeCounts()
+  const { port } = given
   const streams = Array.from({ length: 20 }, () =>
-    openStream({
-      port: given.port,
-      path: '/v1/chat/completions',
-      body: chatBody({ stream: true }),
-    }),
+    openStream({ port, path: '/v1/chat/completions', body: chatBody({ stream: true }) }),
   )
+  await Promise.all(streams.map(({ begun }) => begun))
   const load = startLoad({
-    port: given.port,
+    port,
     path: '/echo',
     body: '{"some":"body"}',
     clients: 16,
     judge: judgeGeneration,
   })
-  await Promise.all(streams.map(({ begun }) => begun))
   for (let number = 1; number <= 40; number++) {
-    file.replace(generation(number, echo.url, simulator.url))
+    file.replace(generation(number, echo.url, provider.url))
     await given.gateway.reload('signal')
-    await sleep(20)
+    await expect.poll(() => load.requests, { interval: 5 }).toBeGreaterThan(number * 16)
   }
-  const counts = probeCounts()
+  const { failures } = await load.stop()
+  expect(failures).toEqual([])
   // The first generation still has its streams, the newest serves; all between are gone.
-  expect(counts.created - before.created).toBe(40)
-  expect(counts.disposed - before.disposed).toBe(39)
+  expect(probeCounts().created - created).toBe(40)
+  expect(probeCounts().disposed - disposed).toBe(39)
+  provider.finish()
   const ended = await Promise.all(streams.map((stream) => stream.ended))
   expect(ended.filter(({ cut, text }) => cut || !text.endsWith('data: [DONE]\n\n'))).toEqual([])
-  await expect.poll(() => probeCounts().disposed - before.disposed).toBe(40)
-  const { failures, requests } = await load.stop()
-  expect(failures).toEqual([])
-  expect(requests).toBeGreaterThan(1000)
-  const last = await ask({ port: given.port, path: '/echo' })
+  await expect.poll(() => probeCounts().disposed - disposed).toBe(40)
+  const last = await ask({ port, path: '/echo' })
   expect((JSON.parse(last.text) as Echo).headers['x-route-generation']).toBe('40')
-  await simulator.close()
 })
 
 test('F54 the heap stays flat over many reloads', async () => {

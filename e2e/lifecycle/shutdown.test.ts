@@ -4,17 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator, type Simulator } from '@pratu/simulator'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startPratu, type PratuProcess } from '../pratu-process.ts'
+import { startHeldStreams, type HeldStreams } from './held-streams.ts'
 import { ask, chatBody, openStream, startLoad, type OpenStream } from './load.ts'
 
 let simulator: Simulator
+let held: HeldStreams
 let pratu: PratuProcess | undefined
 beforeEach(async () => {
   simulator = await startSimulator()
+  held = await startHeldStreams()
 })
 afterEach(async () => {
   await pratu?.stop()
   pratu = undefined
   await simulator.close()
+  await held[Symbol.asyncDispose]()
 })
 
 const CHAT = '/v1/chat/completions'
@@ -29,6 +33,11 @@ services:
   routes:
   - name: chat
     paths: [${CHAT}]
+- name: held
+  url: ${held.url}${CHAT}
+  routes:
+  - name: held
+    paths: [/held]
 `
 }
 
@@ -50,14 +59,10 @@ async function start(
   return pratu
 }
 
-/** Streams that go on for ever until they are ended. */
-function endless(): void {
-  simulator.setRules([{ fault: { pause: { at: 'after-tokens:3', forMs: 60_000 } } }])
-}
-
+/** They go on until `held` finishes them. */
 async function openStreams(port: number, count: number): Promise<readonly OpenStream[]> {
   const streams = Array.from({ length: count }, () =>
-    openStream({ port, path: CHAT, body: STREAM }),
+    openStream({ port, path: '/held', body: STREAM }),
   )
   await Promise.all(streams.map(({ begun }) => begun))
   return streams
@@ -68,10 +73,8 @@ describe.each([
   ['two workers', { PRATU_WORKERS: '2' }],
 ])('%s', (_name, environment) => {
   test('F46 F47 T3 SIGTERM loses no request, cuts no stream, and ends with 0', async () => {
-    simulator.setRules([{ fault: { tokensPerSecond: 30 } }])
     const { proxyPort: port, adminPort, ...running } = await start('600ms', '5s', environment)
     const streams = await openStreams(port, 20)
-    simulator.setRules([])
     const busy = startLoad({ port, path: CHAT, body: BODY, clients: 8 })
     const idle = startLoad({ port, path: CHAT, body: BODY, clients: 8, pauseMs: 200 })
     const fresh = startFresh(port)
@@ -96,6 +99,8 @@ describe.each([
     const status = await ask({ port: adminPort, path: '/status' })
     expect(status.text).toContain('"phase":"draining"')
 
+    expect(held.open).toBe(20)
+    held.finish()
     const ended = await Promise.all(streams.map((stream) => stream.ended))
     expect(ended.filter(({ cut, text }) => cut || !text.endsWith('data: [DONE]\n\n'))).toEqual([])
     expect(await running.exited).toEqual({ code: 0, signal: null })
@@ -103,7 +108,6 @@ describe.each([
   })
 
   test('F48 T3 at the deadline every stream gets an error event in its own format', async () => {
-    endless()
     const { proxyPort: port, ...running } = await start('0', '300ms', environment)
     const streams = await openStreams(port, 20)
     const startedAt = performance.now()
@@ -124,7 +128,6 @@ describe.each([
   })
 
   test('F49 a second signal ends what is left at once', async () => {
-    endless()
     const { proxyPort: port, ...running } = await start('20s', '25s', environment)
     const [stream] = await openStreams(port, 1)
     running.signal('SIGTERM')
