@@ -170,6 +170,12 @@ describe('the upstream fails', () => {
       ['upstream_error', 'kong'],
     ])
     expect(pipeline.failures).toEqual([])
+    expect(pipeline.settled[0]?.annotations?.get('error')).toEqual({
+      code: 'upstream_unreachable',
+      cause: '10.1.2.3 upstream_unreachable',
+      request_sent: 'all',
+      response_bytes: 0,
+    })
   })
 
   test.each([

@@ -161,7 +161,11 @@ export class ExchangeResponse implements ResponseSink {
     const { observer } = exchange.snapshot.context
     if (!isGatewayError(thrown)) observer.failed(exchange, thrown)
     const error = toGatewayError(thrown)
-    const upstreamOutcome = thrown instanceof UpstreamError ? thrown.outcome : undefined
+    let upstreamOutcome: Outcome | undefined
+    if (thrown instanceof UpstreamError) {
+      upstreamOutcome = thrown.outcome
+      exchange.annotate('error', thrown.loggable)
+    }
     if (this.#headed) {
       exchange.outcome = upstreamOutcome === 'upstream_timeout' ? upstreamOutcome : 'truncated'
       this.#breakOff(error)
