@@ -38,7 +38,8 @@ plugins:
         statusOf(`${it.adminUrl}/readyz`),
         statusOf(`${it.adminUrl}/status/ready`),
       ])
-    expect(await readiness()).toEqual([200, 200, 200])
+    // Each worker takes the configuration over by itself, and /status/ready waits for all of them.
+    await expect.poll(readiness, { interval: 10, timeout: 5000 }).toEqual([200, 200, 200])
     const body = new URLSearchParams({ status: 'draining' })
     expect(await statusOf(`${it.adminUrl}/status/ready`, { method: 'POST', body })).toBe(204)
     expect(await readiness()).toEqual([503, 503, 503])
