@@ -107,12 +107,15 @@ function probe(port: number): Promise<string> {
 const folder = mkdtempSync(join(tmpdir(), 'pratu-bench-'))
 const path = join(folder, 'kong.yml')
 writeFileSync(path, configuration(0).replace(/^- name: service-[^]*?(?=- name: probe)/m, ''))
-const empty = writeSmall()
-const { gateway, port, [Symbol.asyncDispose]: end } = await givenGateway({
+writeSmall()
+const {
+  gateway,
+  port,
+  [Symbol.asyncDispose]: end,
+} = await givenGateway({
   configuration: '',
   environment: { PRATU_CONFIG: path },
 })
-void empty
 await liveHeapBytes()
 const before = await liveHeapBytes()
 const rounds: Watched<void>[] = []
