@@ -1,10 +1,11 @@
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { Client, type Dispatcher } from 'undici'
+import type { Client as UndiciClient, Dispatcher } from 'undici'
 import { Dial } from './dial.ts'
 import { UpstreamFault } from './fault.ts'
 import type { Network } from './network.ts'
 import type { Route } from './route.ts'
+import { Client } from './undici.ts'
 
 /** The pool, as a connection sees it. */
 export interface ConnectionOwner {
@@ -41,7 +42,7 @@ const KEEPALIVE_MARGIN_MS = 1_500
  */
 export class Connection {
   readonly #pool: ConnectionOwner
-  readonly #client: Client
+  readonly #client: UndiciClient
   #dial: Dial | undefined
   #socket: Socket | undefined
   #timer: NodeJS.Timeout | undefined

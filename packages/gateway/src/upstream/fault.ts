@@ -1,5 +1,5 @@
-import { errors } from 'undici'
 import { isGatewayError, type ErrorCode } from '../errors/index.ts'
+import { errors } from './undici.ts'
 
 /** A failure of this room's own finding, as opposed to one that a socket or the parser reported. */
 export class UpstreamFault extends Error {
