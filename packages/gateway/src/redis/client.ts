@@ -1,5 +1,6 @@
-import { Cluster, Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import type { RedisSettings } from '@pratu/plugin-kit'
+import { ioredis } from './ioredis.ts'
 import { revealed } from './settings.ts'
 
 export type Client = Redis | Cluster
@@ -27,8 +28,9 @@ export function createClient(settings: RedisSettings, options: ClientOptions): C
   const { topology, nodes, database, masterName } = settings
   const retryStrategy = (): number | null => options.retryDelayMs() ?? null
   const common = commonOptions(settings, options)
+  const library = ioredis()
   if (topology === 'cluster') {
-    return new Cluster([...nodes], {
+    return new library.Cluster([...nodes], {
       lazyConnect: true,
       enableOfflineQueue: false,
       clusterRetryStrategy: retryStrategy,
@@ -43,7 +45,7 @@ export function createClient(settings: RedisSettings, options: ClientOptions): C
   }
   const single = { ...common, lazyConnect: true, enableOfflineQueue: false, db: database }
   if (topology === 'sentinel') {
-    return new Redis({
+    return new library.Redis({
       ...single,
       sentinels: [...nodes],
       name: masterName ?? '',
@@ -57,7 +59,7 @@ export function createClient(settings: RedisSettings, options: ClientOptions): C
     })
   }
   const [node] = nodes
-  return new Redis({
+  return new library.Redis({
     ...single,
     host: node?.host ?? '127.0.0.1',
     port: node?.port ?? 6379,

@@ -1,6 +1,7 @@
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { RedisSettings } from '@pratu/plugin-kit'
 import { createClient, type Client } from './client.ts'
+import { ioredis } from './ioredis.ts'
 import { revealed } from './settings.ts'
 
 /** Fresh connections that are asked who they reach: two masters by turns go unnoticed once in 2⁵ starts. */
@@ -37,7 +38,7 @@ export class Inspector {
     if (this.#looking || this.#closed) return
     this.#looking = true
     try {
-      const server = client instanceof Cluster ? client.nodes('master')[0] : client
+      const server = client instanceof ioredis().Cluster ? client.nodes('master')[0] : client
       if (server === undefined) return
       await this.#lookAtPassword(server)
       const facts = readFacts(await server.info())
