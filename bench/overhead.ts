@@ -1,18 +1,32 @@
 /**
- * What Pratu costs per request, beside nginx, an empty Node.js proxy and Portkey: same upstream, same load, one worker
- * each, access logs off, several rounds in turn.
+ * What Pratu costs per request and per streamed event, beside nginx, an empty Node.js proxy and Portkey: same upstream,
+ * same load, one worker each, access logs off, several rounds in turn.
  *
- * Usage: npm run bench -- overhead [--seconds 4] [--rounds 3] [--check] [--without-portkey]
- * --check exits with 1 when a CPU ratio misses its limit by more than 20 %.
+ * Usage: npm run bench -- overhead [--seconds 4] [--rounds 3] [--check] [--source] [--without-portkey] [--without-events]
+ * --check exits with 1 when a CPU ratio of the best rounds misses its limit by more than 20 %.
+ * --source runs Pratu from the repository's source instead of from the built package, which saves the build.
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { residentBytes } from './rig/machine.ts'
-import { startProcess, type RigProcess } from './rig/process.ts'
+import {
+  BARE,
+  contenders,
+  EVENT_UPSTREAM,
+  FIVE,
+  FIVE_METERED,
+  PORTKEY,
+  SPIKE,
+  startUpstreams,
+  type Contender,
+  type Door,
+} from './rig/contenders.ts'
+import { cpuMicros, residentBytes } from './rig/machine.ts'
+import { REQUEST_BODY, STREAM_REQUEST_BODY } from './rig/payloads.ts'
+import { buildPackage, SOURCE_BIN } from './rig/pratu.ts'
+import type { RigProcess } from './rig/process.ts'
 import { median, minimum, save, table } from './rig/report.ts'
 import { runWrk, type LoadResult } from './rig/wrk.ts'
 
@@ -21,292 +35,222 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '3' },
     check: { type: 'boolean', default: false },
+    source: { type: 'boolean', default: false },
     'without-portkey': { type: 'boolean', default: false },
+    'without-events': { type: 'boolean', default: false },
   },
 })
+const SECONDS = Number(options.seconds)
+const ROUNDS = Number(options.rounds)
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const NODE = process.execPath
-const UPSTREAM = 18_700
-const KEY = 'bench-key-0123456789abcdef'
-const BODY = JSON.stringify({
-  model: 'gpt-4.1',
-  messages: [
-    { role: 'system', content: 'You are a helpful assistant.' },
-    { role: 'user', content: 'Say hello to the world, in two languages, and stop.' },
-  ],
-  temperature: 0.7,
-  max_tokens: 2048,
-})
-const ANSWER = JSON.stringify({
-  id: 'chatcmpl-bench',
-  object: 'chat.completion',
-  created: 1_760_000_000,
-  model: 'gpt-4.1',
-  choices: [
-    { index: 0, message: { role: 'assistant', content: 'Hello. สวัสดี' }, finish_reason: 'stop' },
-  ],
-  usage: { prompt_tokens: 31, completion_tokens: 4, total_tokens: 35 },
-})
+/** Room that a busy machine gets before `--check` fails. */
+const SLACK = 1.2
+const ANSWER_CONNECTIONS = 32
+const EVENT_CONNECTIONS = 100
+/** Between two events of a stream: 100 streams make 10,000 events a second, which everybody can carry. */
+const PACE_MS = 10
 
-const folder = mkdtempSync(join(tmpdir(), 'pratu-bench-'))
-const running: RigProcess[] = []
-
-interface Contender {
-  readonly name: string
-  readonly port: number
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  start(): Promise<RigProcess>
+interface EventResult {
+  readonly eventsPerSecond: number
+  readonly cpuMicrosPerEvent: number
+  readonly errors: number
 }
 
 interface Row {
   readonly name: string
   readonly idleRssBytes: number
-  readonly rounds: LoadResult[]
+  loadedRssBytes: number
+  readonly answers: LoadResult[]
+  /** At the pace above. */
+  readonly paced: EventResult[]
+  /** As fast as events are taken. */
+  readonly flatOut: EventResult[]
 }
 
-const FIVE_PLUGINS = `plugins:
-- name: key-auth
-- name: rate-limiting
-  config: {minute: 1000000000, policy: local}
-- name: proxy-cache
-  config: {strategy: memory, request_method: [GET]}
-- name: correlation-id
-- name: prometheus
-  config: {per_consumer: true, status_code_metrics: true, latency_metrics: true, bandwidth_metrics: true}
-consumers:
-- username: bench
-  keyauth_credentials: [{key: ${KEY}}]
-`
-
-function pratuConfiguration(path: string, plugins: string): string {
-  return `_format_version: "3.0"
-services:
-- name: bench
-  url: http://127.0.0.1:${UPSTREAM}${path}
-  routes:
-  - {name: bench, paths: [${path}], strip_path: false, protocols: [http]}
-${plugins}`
+interface Running {
+  readonly contender: Contender
+  readonly process: RigProcess
+  readonly row: Row
 }
 
-function pratu(name: string, port: number, path: string, plugins: string): Contender {
-  return {
-    name,
-    port,
-    path,
-    headers: { 'Content-Type': 'application/json', apikey: KEY },
-    start() {
-      const file = join(folder, `${port}.yml`)
-      writeFileSync(file, pratuConfiguration(path, plugins))
-      return startProcess({
-        command: [NODE, join(ROOT, 'packages/gateway/bin/pratu.js'), 'start', '--config', file],
-        environment: {
-          PRATU_PROXY_LISTEN: `127.0.0.1:${port}`,
-          PRATU_ADMIN_LISTEN: `127.0.0.1:${port + 50}`,
-          PRATU_PROXY_ACCESS_LOG: 'off',
-          PRATU_ADMIN_ACCESS_LOG: 'off',
-          PRATU_LOG_LEVEL: 'error',
-        },
-        port,
-      })
-    },
-  }
-}
-
-const PLAIN = '/plain'
-const CHAT = '/v1/chat/completions'
-
-const contenders: readonly Contender[] = [
-  {
-    name: 'nginx',
-    port: 18_701,
-    path: CHAT,
-    headers: { 'Content-Type': 'application/json' },
-    start: () => startNginx(18_701, nginxProxy(18_701)),
-  },
-  {
-    name: 'spike (node:http + undici)',
-    port: 18_702,
-    path: CHAT,
-    headers: { 'Content-Type': 'application/json' },
-    start: () =>
-      startProcess({
-        command: [NODE, join(ROOT, 'bench/spike.ts'), '18702', `http://127.0.0.1:${UPSTREAM}`],
-        port: 18_702,
-      }),
-  },
-  pratu('Pratu bare', 18_703, PLAIN, ''),
-  pratu('Pratu bare, AI metering', 18_704, CHAT, ''),
-  pratu('Pratu, five plugins', 18_705, PLAIN, FIVE_PLUGINS),
-  pratu('Pratu, five plugins, AI metering', 18_706, CHAT, FIVE_PLUGINS),
-  ...(options['without-portkey'] ? [] : [portkey(18_707)]),
-]
-
-function portkey(port: number): Contender {
-  return {
-    name: 'Portkey',
-    port,
-    path: CHAT,
-    headers: {
-      'Content-Type': 'application/json',
-      Authorization: 'Bearer x',
-      'x-portkey-provider': 'openai',
-      'x-portkey-custom-host': `http://127.0.0.1:${UPSTREAM}/v1`,
-    },
-    start() {
-      const home = join(ROOT, '.tools/portkey')
-      const entry = join(home, 'node_modules/@portkey-ai/gateway/build/start-server.js')
-      if (!existsSync(entry)) {
-        execFileSync(
-          'npm',
-          ['install', '--ignore-scripts', '--prefix', home, '@portkey-ai/gateway'],
-          {
-            stdio: 'ignore',
-          },
-        )
-      }
-      return startProcess({
-        command: [NODE, entry, `--port=${port}`, '--headless'],
-        environment: { TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' },
-        port,
-      })
-    },
-  }
-}
-
-function nginxProxy(port: number): string {
-  return `
-upstream static { server 127.0.0.1:${UPSTREAM}; keepalive 512; keepalive_requests 1000000; }
-server {
-  listen 127.0.0.1:${port} backlog=4096;
-  location / { proxy_pass http://static; proxy_http_version 1.1; proxy_set_header Connection ""; }
-}`
-}
-
-const NGINX_STATIC = `
-server {
-  listen 127.0.0.1:${UPSTREAM} backlog=4096;
-  default_type application/json;
-  location / { return 200 '${ANSWER}'; }
-}`
-
-function startNginx(port: number, servers: string): Promise<RigProcess> {
-  const file = join(folder, `nginx-${port}.conf`)
-  writeFileSync(
-    file,
-    `daemon off; worker_processes 1; pid ${folder}/nginx-${port}.pid; error_log stderr crit;
-events { worker_connections 4096; }
-http {
-  access_log off; keepalive_requests 1000000; keepalive_timeout 75s;
-  client_body_temp_path ${folder}/body-${port}; proxy_temp_path ${folder}/proxy-${port};
-  fastcgi_temp_path ${folder}/f-${port}; uwsgi_temp_path ${folder}/u-${port}; scgi_temp_path ${folder}/s-${port};
-  ${servers}
-}`,
-  )
-  return startProcess({ command: ['/usr/sbin/nginx', '-c', file, '-p', folder], port })
-}
-
-async function measure(contender: Contender, row: Row, process: RigProcess): Promise<void> {
-  const result = await runWrk(process.pid, {
-    url: `http://127.0.0.1:${contender.port}${contender.path}`,
-    seconds: Number(options.seconds),
-    connections: 32,
-    headers: contender.headers,
-    body: BODY,
+function load(pid: number, door: Door, connections: number, body: string): Promise<LoadResult> {
+  return runWrk(pid, {
+    url: `http://127.0.0.1:${door.port}${door.path}`,
+    seconds: SECONDS,
+    connections,
+    headers: door.headers,
+    body,
   })
-  row.rounds.push(result)
 }
 
-async function main(): Promise<void> {
-  running.push(await startNginx(UPSTREAM, NGINX_STATIC))
-  const rows = new Map<
-    string,
-    { readonly row: Row; readonly process: RigProcess; readonly contender: Contender }
-  >()
-  for (const contender of contenders) {
+async function askEventUpstream(path: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${EVENT_UPSTREAM}${path}`)
+  return Number(await response.text())
+}
+
+async function loadWithEvents(
+  { contender, process }: Running,
+  paceMs: number,
+): Promise<EventResult> {
+  const before = await askEventUpstream(`/pace/${paceMs}`)
+  const cpuBefore = cpuMicros(process.pid)
+  const { errors } = await load(
+    process.pid,
+    contender.events,
+    EVENT_CONNECTIONS,
+    STREAM_REQUEST_BODY,
+  )
+  const events = (await askEventUpstream('/written')) - before
+  return {
+    eventsPerSecond: events / SECONDS,
+    cpuMicrosPerEvent: (cpuMicros(process.pid) - cpuBefore) / Math.max(1, events),
+    errors,
+  }
+}
+
+async function start(bin: string, folder: string, started: RigProcess[]): Promise<Running[]> {
+  const all: Running[] = []
+  for (const contender of contenders(bin, folder)) {
+    if (options['without-portkey'] && contender.name === PORTKEY) continue
     try {
       const process = await contender.start()
-      running.push(process)
-      const row: Row = {
-        name: contender.name,
-        idleRssBytes: residentBytes(process.pid),
-        rounds: [],
-      }
-      rows.set(contender.name, { row, process, contender })
+      started.push(process)
+      // What starting left behind is collected, as it would be in a gateway that waits for its first request.
+      await sleep(1000)
+      const idleRssBytes = residentBytes(process.pid)
+      const row = { answers: [], paced: [], flatOut: [], idleRssBytes, loadedRssBytes: 0 }
+      all.push({ contender, process, row: { name: contender.name, ...row } })
     } catch (error) {
-      console.log(
-        `${contender.name} is left out: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
-      )
+      const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+      console.log(`${contender.name} is left out: ${reason}`)
     }
   }
+  return all
+}
+
+async function measure(all: readonly Running[]): Promise<void> {
   // One round that does not count: just-in-time compilers and pools warm up.
-  for (let round = -1; round < Number(options.rounds); round++) {
-    for (const { contender, row, process } of rows.values()) {
-      await measure(contender, row, process)
-      if (round < 0) row.rounds.length = 0
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const running of all) {
+      const { contender, process, row } = running
+      const result = await load(process.pid, contender.answers, ANSWER_CONNECTIONS, REQUEST_BODY)
+      if (round >= 0) row.answers.push(result)
     }
   }
-  report([...rows.values()].map(({ row }) => row))
-}
-
-function report(rows: readonly Row[]): void {
-  const cpu = (name: string): number =>
-    minimum(
-      rows.find((row) => row.name === name)?.rounds.map((round) => round.cpuMicrosPerRequest) ?? [
-        Number.NaN,
-      ],
-    )
-  const spike = cpu('spike (node:http + undici)')
-  const nginx = cpu('nginx')
-  console.log(
-    table(
-      [
-        '',
-        'CPU µs/request (min)',
-        '(median)',
-        '÷ spike',
-        '÷ nginx',
-        'requests/s',
-        'p99 ms',
-        'errors',
-        'idle RSS MB',
-      ],
-      rows.map(({ name, rounds, idleRssBytes }) => {
-        const micros = rounds.map((round) => round.cpuMicrosPerRequest)
-        return [
-          name,
-          minimum(micros),
-          median(micros),
-          minimum(micros) / spike,
-          minimum(micros) / nginx,
-          Math.round(median(rounds.map((round) => round.requestsPerSecond))),
-          median(rounds.map((round) => round.p99Ms)),
-          rounds.reduce((sum, { errors }) => sum + errors, 0).toString(),
-          idleRssBytes / 1e6,
-        ]
-      }),
-    ),
-  )
-  const limits: readonly (readonly [name: string, ratio: number, limit: number])[] = [
-    ['Pratu bare ÷ spike', cpu('Pratu bare') / spike, 1.15],
-    ['Pratu, five plugins ÷ spike', cpu('Pratu, five plugins') / spike, 1.35],
-    ['Pratu, five plugins ÷ nginx', cpu('Pratu, five plugins') / nginx, 5],
-  ]
-  console.log()
-  for (const [name, ratio, limit] of limits) {
-    console.log(`${name}: ${ratio.toFixed(2)} (to reach: ≤ ${limit})`)
-    if (options.check && ratio > limit * 1.2) process.exitCode = 1
+  for (const { row, process } of all) row.loadedRssBytes = residentBytes(process.pid)
+  if (options['without-events']) return
+  for (const paceMs of [PACE_MS, 0]) {
+    for (let round = -1; round < ROUNDS; round++) {
+      for (const running of all) {
+        const result = await loadWithEvents(running, paceMs)
+        if (round >= 0) (paceMs > 0 ? running.row.paced : running.row.flatOut).push(result)
+      }
+    }
   }
-  const failed = rows.filter(({ rounds }) => rounds.some(({ errors }) => errors > 0))
-  if (failed.length > 0)
-    console.log(`answers that were errors: ${failed.map(({ name }) => name).join(', ')}`)
-  save('overhead', { rows, limits })
 }
 
+function best(rows: readonly Row[], name: string, of: (row: Row) => readonly number[]): number {
+  const row = rows.find((one) => one.name === name)
+  return row === undefined ? Number.NaN : minimum(of(row))
+}
+
+const answerMicros = (row: Row): number[] => row.answers.map((one) => one.cpuMicrosPerRequest)
+const eventMicros = (row: Row): number[] => row.paced.map((one) => one.cpuMicrosPerEvent)
+
+function reportAnswers(rows: readonly Row[]): void {
+  const spike = best(rows, SPIKE, answerMicros)
+  const nginx = best(rows, 'nginx', answerMicros)
+  const head = [
+    'JSON answers',
+    'CPU µs/request (min)',
+    '(median)',
+    '÷ spike',
+    '÷ nginx',
+    'requests/s',
+    'p50 ms',
+    'p99 ms',
+    'errors',
+    'idle RSS MB',
+    'RSS MB under load',
+  ]
+  const lines = rows.map((row) => [
+    row.name,
+    minimum(answerMicros(row)),
+    median(answerMicros(row)),
+    minimum(answerMicros(row)) / spike,
+    minimum(answerMicros(row)) / nginx,
+    Math.round(median(row.answers.map((one) => one.requestsPerSecond))),
+    median(row.answers.map((one) => one.p50Ms)),
+    median(row.answers.map((one) => one.p99Ms)),
+    String(row.answers.reduce((sum, { errors }) => sum + errors, 0)),
+    row.idleRssBytes / 1e6,
+    row.loadedRssBytes / 1e6,
+  ])
+  console.log(`${table(head, lines)}\n`)
+}
+
+function reportEvents(rows: readonly Row[]): void {
+  const spike = best(rows, SPIKE, eventMicros)
+  const head = [
+    'streamed events',
+    `CPU µs/event at ${(EVENT_CONNECTIONS * 1000) / PACE_MS}/s (min)`,
+    '(median)',
+    '÷ spike',
+    'events/s flat out',
+    'CPU µs/event flat out (min)',
+    'errors',
+  ]
+  const lines = rows.map((row) => [
+    row.name,
+    minimum(eventMicros(row)),
+    median(eventMicros(row)),
+    minimum(eventMicros(row)) / spike,
+    Math.round(median(row.flatOut.map((one) => one.eventsPerSecond))),
+    minimum(row.flatOut.map((one) => one.cpuMicrosPerEvent)),
+    String([...row.paced, ...row.flatOut].reduce((sum, { errors }) => sum + errors, 0)),
+  ])
+  console.log(`${table(head, lines)}\n`)
+}
+
+function reportGoals(rows: readonly Row[]): void {
+  const cpu = (name: string): number => best(rows, name, answerMicros)
+  const ratios: readonly (readonly [name: string, ratio: number, limit: number])[] = [
+    ['Pratu bare ÷ spike', cpu(BARE) / cpu(SPIKE), 1.15],
+    ['Pratu, five plugins ÷ spike', cpu(FIVE) / cpu(SPIKE), 1.35],
+    ['Pratu, five plugins ÷ nginx', cpu(FIVE) / cpu('nginx'), 5],
+  ]
+  for (const [name, ratio, limit] of ratios) {
+    console.log(`CPU, ${name}: ${ratio.toFixed(2)} (to reach: ≤ ${limit})`)
+    if (options.check && ratio > limit * SLACK) process.exitCode = 1
+  }
+  const throughput = (name: string): number => {
+    const row = rows.find((one) => one.name === name)
+    return row === undefined ? Number.NaN : median(row.answers.map((one) => one.requestsPerSecond))
+  }
+  const toPortkey = throughput(FIVE_METERED) / throughput(PORTKEY)
+  if (Number.isFinite(toPortkey)) {
+    console.log(
+      `requests/s, Pratu with five plugins and AI metering ÷ Portkey: ${toPortkey.toFixed(1)} (to reach: ≥ 12)`,
+    )
+  }
+  const idle = rows.find(({ name }) => name === FIVE)?.idleRssBytes ?? Number.NaN
+  const what = options.source ? 'source' : 'built package'
+  console.log(`idle RSS of the ${what}: ${(idle / 1e6).toFixed(0)} MB (to reach: ≤ 120)`)
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'pratu-bench-'))
+const started: RigProcess[] = []
 try {
-  await main()
+  const bin = options.source ? SOURCE_BIN : buildPackage(folder)
+  started.push(...(await startUpstreams(folder)))
+  const all = await start(bin, folder, started)
+  await measure(all)
+  const rows = all.map(({ row }) => row)
+  reportAnswers(rows)
+  if (!options['without-events']) reportEvents(rows)
+  reportGoals(rows)
+  save('overhead', { seconds: SECONDS, built: !options.source, rows })
 } finally {
-  await Promise.all(running.map((one) => one.stop()))
+  await Promise.all(started.map((one) => one.stop()))
   rmSync(folder, { recursive: true, force: true })
 }

@@ -2,14 +2,10 @@
  * The yardstick of `npm run bench -- overhead`: the least that a Node.js proxy can be. node:http in front, undici behind,
  * request body buffered, response streamed, nothing else.
  *
- * Usage: node bench/spike.ts <port> <upstream origin>
+ * Usage: node bench/spike.ts <port> <upstream origin> [<port> <upstream origin> …]
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Pool, type Dispatcher } from 'undici'
-
-const [port, origin] = process.argv.slice(2)
-if (port === undefined || origin === undefined) throw new Error('usage: spike.ts <port> <origin>')
-const pool = new Pool(origin, { connections: 512, pipelining: 1 })
 
 class Relay implements Dispatcher.DispatchHandler {
   readonly #response: ServerResponse
@@ -37,7 +33,7 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 }
 
-function relay(request: IncomingMessage, response: ServerResponse): void {
+function relay(pool: Pool, request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
@@ -59,4 +55,10 @@ function relay(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-createServer(relay).listen(Number(port), '127.0.0.1')
+const pairs = process.argv.slice(2)
+if (pairs.length === 0 || pairs.length % 2 !== 0) throw new Error('usage: spike.ts <port> <origin>')
+for (let i = 0; i < pairs.length; i += 2) {
+  const pool = new Pool(pairs[i + 1] ?? '', { connections: 512, pipelining: 1 })
+  const server = createServer((request, response) => relay(pool, request, response))
+  server.listen(Number(pairs[i]), '127.0.0.1')
+}
