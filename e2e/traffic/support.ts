@@ -88,7 +88,8 @@ ${given.plugins ?? ''}
       await until(() => {
         lines = readFileSync(log, 'utf8')
           .split('\n')
-          .filter((line) => line !== '')
+          // What stands behind the last line end is still being written.
+          .slice(0, -1)
           .map((line) => JSON.parse(line) as AccessLine)
         return lines.length >= count
       }, `${count} lines in the access log`)

@@ -1,3 +1,4 @@
+export { probeAddress } from './address-probe.ts'
 export { readOpenFilesLimit } from './open-files.ts'
 export type {
   Listener,

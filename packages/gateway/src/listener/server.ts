@@ -35,6 +35,9 @@ const OTHER_FILES = 64
 
 const BACKLOG = 4096
 
+/** A port that is never quiet is closed after so many turns of the event loop all the same. */
+const LAST_TURNS = 20
+
 /** An idle peer that vanished without a word is found by the kernel in about 40 s (F16). */
 const TCP_KEEP_ALIVE_MS = 30_000
 
@@ -162,8 +165,16 @@ class HttpListener implements Listener, ConnectionHub {
 
   stopAccepting(): void {
     this.draining = true
-    // After this turn of the event loop: connections that wait to be accepted in it would be reset.
-    setImmediate(() => this.#server.close())
+    this.#closeAfter(LAST_TURNS)
+  }
+
+  /** Connections that wait to be accepted would be reset: waits for a turn of the event loop that brought none. */
+  #closeAfter(turns: number): void {
+    const { accepted } = this
+    setImmediate(() => {
+      if (this.accepted !== accepted && turns > 1) this.#closeAfter(turns - 1)
+      else this.#server.close()
+    })
   }
 
   async close(graceMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import { createCounterTable } from '../../limits/index.ts'
+import { probeAddress } from '../../listener/index.ts'
 import type { Logger, LogSink, Metrics, MetricStorage } from '../../observe/index.ts'
 import type { Candidate } from '../candidate.ts'
 import type { Fleet, FleetWorker } from '../fleet.ts'
@@ -79,6 +80,7 @@ export class WorkerFleet implements Fleet {
   }
 
   async listen(): Promise<readonly ListenAddress[]> {
+    for (const address of this.#settings.proxyListen) await probeAddress(address)
     const [first, ...others] = this.#pool.threads()
     if (first === undefined) throw new Error('no worker could be started')
     // With port 0 the first worker finds a free port that the others then share.
