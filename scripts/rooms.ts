@@ -13,6 +13,7 @@ export const ROOMS = [
   'upstream',
   'limits',
   'cache',
+  'journal',
   'pipeline',
   'ai',
   'plugins',
