@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import { createCounterTable, createMemoryLedger, type CounterTable } from './index.ts'
+import { createCounterTable, type CounterTable } from './counter-table.ts'
+import { createMemoryLedger } from './memory-ledger.ts'
 import type { ContentionResult, ContentionTask } from './testing/contention-worker.ts'
 
 const NOON = Date.UTC(2026, 4, 12, 12)

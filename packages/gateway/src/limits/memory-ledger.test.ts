@@ -105,6 +105,7 @@ describe('calendar windows', () => {
     expect(ledger.reserve([hold(minute)]).meters[0]).toEqual({
       limit: 2,
       remaining: 1,
+      used: 1,
       resetMs: 1_500,
     })
     ledger.reserve([hold(minute)])

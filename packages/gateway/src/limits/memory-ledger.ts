@@ -5,6 +5,7 @@ import type {
   Ledger,
   Meter,
   MeterDefinition,
+  Period,
   Remaining,
   Reservation,
 } from '@pratu/plugin-kit'
@@ -27,6 +28,9 @@ export interface MemoryLedgerOptions {
 export interface MemoryLedger extends Ledger {
   /** Answers synchronously, always. */
   reserve(holds: readonly Hold[]): Decision
+  peek(meter: Meter, scope: string): Remaining
+  reset(meter: Meter, scope: string): void
+  record(meter: Meter, scope: string, amount: number, atMs: number): void
   usage(): LedgerUsage
 }
 
@@ -144,6 +148,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
       meters.push({
         limit,
         remaining: Math.max(0, limit - store.count(counters[i] ?? 0)),
+        used: store.count(counters[i] ?? 0),
         resetMs: windowAt(ownMeter(hold).period, nowMs).endMs - nowMs,
       })
     }
@@ -166,7 +171,9 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
         if (hold < 0) hold = take(holds, counters)
         const meters = remaining(holds, counters, nowMs)
         if (hold >= 0) {
-          return { admitted: false, hold, retryAfterMs: meters[hold]?.resetMs ?? 0, meters }
+          const permanent = (holds[hold]?.amount ?? 0) > (meters[hold]?.limit ?? 0)
+          const retryAfterMs = meters[hold]?.resetMs ?? 1
+          return { admitted: false, hold, retryAfterMs, permanent, meters }
         }
         const reservation = new MemoryReservation(store, holds, counters, nowMs)
         return { admitted: true, degraded: false, meters, reservation }
@@ -175,6 +182,15 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
         'the counters of the current window are gone: the clock runs behind other threads',
       )
     },
+
+    peek: ({ definition }) => ({
+      limit: definition.limit,
+      remaining: definition.limit,
+      used: 0,
+      resetMs: 0,
+    }),
+    reset: () => undefined,
+    record: () => undefined,
 
     usage() {
       const nowMs = timeline.now()
@@ -201,9 +217,14 @@ class MemoryMeter implements Meter {
   constructor(definition: MeterDefinition, hash: Hash64) {
     checkLimit(definition)
     this.definition = definition
-    this.period = PERIODS.indexOf(definition.window.period)
+    this.period = PERIODS.findIndex((period) => period === periodOf(definition))
     this.hash = hash
   }
+}
+
+function periodOf({ id, window }: MeterDefinition): Period {
+  if (window.kind === 'calendar') return window.period
+  throw new RangeError(`meter ${id}: no ${window.kind} windows in memory yet`)
 }
 
 /** @throws {RangeError} for a limit that is not a whole number from 1. */
@@ -241,6 +262,14 @@ class MemoryReservation implements Reservation {
     this.#takenAtMs = takenAtMs
   }
 
+  used(hold: number, total: number): 'within' | 'short' {
+    return total <= (this.#holds[hold]?.amount ?? 0) ? 'within' : 'short'
+  }
+
+  grow(): boolean {
+    return false
+  }
+
   close(actual?: readonly number[]): void {
     if (this.closed) return
     this.closed = true
@@ -249,7 +278,7 @@ class MemoryReservation implements Reservation {
       const difference = (actual[i] ?? hold.amount) - hold.amount
       const counter = this.#counters[i]
       if (difference === 0 || counter === undefined) continue
-      const { period } = hold.meter.definition.window
+      const period = periodOf(hold.meter.definition)
       // A window that is over has nothing left to correct; its memory may be another window's by now.
       const { ordinal } = calendarWindow(period, this.#takenAtMs)
       if (this.#store.isCurrent(counter, ordinal)) this.#store.adjust(counter, difference)

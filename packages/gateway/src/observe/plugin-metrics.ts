@@ -65,12 +65,13 @@ function isCounterName(name: MetricName): name is CounterName {
 }
 
 const PERIOD_SECONDS: Readonly<
-  Record<'second' | 'minute' | 'hour' | 'day' | 'month' | 'year', number>
+  Record<'second' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'year', number>
 > = {
   second: 1,
   minute: 60,
   hour: 3600,
   day: 86_400,
+  week: 604_800,
   month: 2_592_000,
   year: 31_536_000,
 }

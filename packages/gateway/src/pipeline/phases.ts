@@ -100,6 +100,7 @@ function settleAdmission(
       return limiters[i]?.refused?.(exchange, {
         hold: decision.hold - start,
         retryAfterMs: decision.retryAfterMs,
+        permanent: decision.permanent,
         meters: decision.meters.slice(start, end),
       })
     }

@@ -12,9 +12,7 @@ export function createReferenceLedger(clock: Clock): Ledger {
     meter: (definition): Meter => ({ definition }),
     reserve(holds: readonly Hold[]): Decision {
       const nowMs = clock.now()
-      const windows = holds.map((hold) =>
-        calendarWindow(hold.meter.definition.window.period, nowMs),
-      )
+      const windows = holds.map((hold) => calendarWindow(periodOf(hold.meter), nowMs))
       const keys = holds.map((hold, i) =>
         JSON.stringify([hold.meter.definition.id, hold.scope, windows[i]?.startMs]),
       )
@@ -34,6 +32,7 @@ export function createReferenceLedger(clock: Clock): Ledger {
       const meters: Remaining[] = holds.map((hold, i) => ({
         limit: hold.meter.definition.limit,
         remaining: Math.max(0, hold.meter.definition.limit - (used.get(keys[i] ?? '') ?? 0)),
+        used: used.get(keys[i] ?? '') ?? 0,
         resetMs: (windows[i]?.endMs ?? nowMs) - nowMs,
       }))
       if (refusing !== -1) {
@@ -41,6 +40,7 @@ export function createReferenceLedger(clock: Clock): Ledger {
           admitted: false,
           hold: refusing,
           retryAfterMs: meters[refusing]?.resetMs ?? 0,
+          permanent: (holds[refusing]?.amount ?? 0) > (meters[refusing]?.limit ?? 0),
           meters,
         }
       }
@@ -53,6 +53,8 @@ export function createReferenceLedger(clock: Clock): Ledger {
           get closed() {
             return closed
           },
+          used: (hold, total) => (total <= (holds[hold]?.amount ?? 0) ? 'within' : 'short'),
+          grow: () => false,
           close(actual) {
             if (closed) return
             closed = true
@@ -67,7 +69,15 @@ export function createReferenceLedger(clock: Clock): Ledger {
         },
       }
     },
+    peek: ({ definition: { limit } }) => ({ limit, remaining: limit, used: 0, resetMs: 0 }),
+    reset: () => undefined,
+    record: () => undefined,
   }
+}
+
+function periodOf({ definition: { id, window } }: Meter): Period {
+  if (window.kind === 'calendar') return window.period
+  throw new RangeError(`meter ${id}: the reference knows calendar windows only`)
 }
 
 function calendarWindow(period: Period, atMs: number): { startMs: number; endMs: number } {
@@ -76,6 +86,7 @@ function calendarWindow(period: Period, atMs: number): { startMs: number; endMs:
   if (period === 'year') return { startMs: Date.UTC(year, 0), endMs: Date.UTC(year + 1, 0) }
   if (period === 'month')
     return { startMs: Date.UTC(year, month), endMs: Date.UTC(year, month + 1) }
+  if (period === 'week') throw new RangeError('the reference does not know weeks')
   const lengthMs = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }[period]
   const startMs = Math.floor(atMs / lengthMs) * lengthMs
   return { startMs, endMs: startMs + lengthMs }

@@ -132,7 +132,7 @@ class AdmissionRun {
 
 function ownRefusal(refusal: Refusal, from: number, to: number): Refusal {
   const meters: readonly Remaining[] = refusal.meters.slice(from, to)
-  return { hold: refusal.hold - from, retryAfterMs: refusal.retryAfterMs, meters }
+  return { ...refusal, hold: refusal.hold - from, meters }
 }
 
 /** Applies `responseHeaders` and `responseBody` of every plugin on the way to the client. */

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Period } from '@pratu/plugin-kit'
-import { createMemoryLedger, type CounterTable } from '../index.ts'
+import type { CounterTable } from '../counter-table.ts'
+import { createMemoryLedger } from '../memory-ledger.ts'
 
 /** What a thread of the contention tests is told. */
 export interface ContentionTask {

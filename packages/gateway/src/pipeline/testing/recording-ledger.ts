@@ -28,6 +28,18 @@ export class RecordingLedger implements Ledger {
     })
   }
 
+  peek({ definition: { limit } }: Meter): Remaining {
+    return { limit, remaining: limit, used: 0, resetMs: 1_000 }
+  }
+
+  reset(): void {
+    throw new Error('nothing is reset on the way of a request')
+  }
+
+  record(): void {
+    throw new Error('nothing is recorded on the way of a request')
+  }
+
   answer(): void {
     this.#answer?.()
   }
@@ -41,12 +53,15 @@ export class RecordingLedger implements Ledger {
     const meters: readonly Remaining[] = holds.map(({ meter, amount }) => ({
       limit: meter.definition.limit,
       remaining: meter.definition.limit - amount,
+      used: amount,
       resetMs: 1_000,
     }))
     const admitted = this.refusing < 0
     const reserved: Reserved = { holds, admitted, closings: [] }
     this.reserved.push(reserved)
-    if (!admitted) return { admitted, hold: this.refusing, retryAfterMs: 1_000, meters }
+    if (!admitted) {
+      return { admitted, hold: this.refusing, retryAfterMs: 1_000, permanent: false, meters }
+    }
     return {
       admitted,
       degraded: false,
@@ -55,6 +70,8 @@ export class RecordingLedger implements Ledger {
         get closed() {
           return reserved.closings.length > 0
         },
+        used: () => 'within',
+        grow: () => true,
         close: (actual) => reserved.closings.push(actual),
       },
     }

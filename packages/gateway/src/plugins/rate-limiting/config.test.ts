@@ -177,6 +177,9 @@ describe('policy: redis', () => {
         }
       },
       reserve: (holds) => inner.reserve(holds),
+      peek: (meter, scope) => inner.peek(meter, scope),
+      reset: (meter, scope) => inner.reset(meter, scope),
+      record: (meter, scope, amount, atMs) => inner.record(meter, scope, amount, atMs),
     }
     const plugin = rateLimiting.create(
       parseConfig(rateLimiting, { ...flat, fault_tolerant: false, sync_rate: 0.5 }),

@@ -198,14 +198,23 @@ test('kong.md §3.3 while Redis is away and requests pass uncounted, there are n
 
 /** As a ledger whose store is away and whose policy is to allow. */
 function uncountingLedger(): Ledger {
+  const unknown = { limit: 0, remaining: 0, used: 0, resetMs: 0, unknown: true }
   return {
     meter: (definition) => ({ definition }),
     reserve: (holds) => ({
       admitted: true,
       degraded: true,
-      meters: holds.map(() => ({ limit: 0, remaining: 0, resetMs: 0, unknown: true })),
-      reservation: { closed: true, close: () => undefined },
+      meters: holds.map(() => unknown),
+      reservation: {
+        closed: true,
+        used: () => 'within',
+        grow: () => true,
+        close: () => undefined,
+      },
     }),
+    peek: () => unknown,
+    reset: () => undefined,
+    record: () => undefined,
   }
 }
 
