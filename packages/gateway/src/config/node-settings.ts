@@ -48,6 +48,8 @@ export interface NodeSettings {
   /** Prices that come before the shipped ones; `undefined` when there is no file. */
   readonly prices?: PriceList | undefined
   readonly adminToken: Secret | undefined
+  readonly journal: JournalSettings
+  readonly redaction: RedactionSettings
   /** The pod's own namespace, for the `namespace` label. */
   readonly namespace: string | undefined
   readonly hostname: string
@@ -125,6 +127,47 @@ export interface DrainSettings {
   readonly minimumMs: number
   readonly timeoutMs: number
 }
+
+/** Where usage records go (docs/journal.md). */
+export interface JournalSettings {
+  readonly sink: 'off' | 'file' | 'redis-stream'
+  /** Of the records' files; for `redis-stream` of what could not be sent before the end. */
+  readonly directory: string | undefined
+  /** `redis://…`, with credentials; for `redis-stream`. */
+  readonly redisUrl: Secret | undefined
+  /** Key of the stream. */
+  readonly stream: string
+  readonly sync: 'always' | '1s' | 'never'
+  /** Of all files together. */
+  readonly maxBytes: number
+  readonly retentionDays: number
+  /** Records that may wait in memory, of the process. */
+  readonly bufferBytes: number
+  /** `ai`: exchanges of services with AI traffic, and whatever charges a budget. */
+  readonly traffic: 'ai' | 'all'
+  /** While records cannot be written, AI traffic goes on (`continue`) or gets 503 (`reject`). */
+  readonly onError: 'continue' | 'reject'
+}
+
+/** What is kept out of journal and logs. */
+export interface RedactionSettings {
+  /** By `REDACTABLE_FIELDS`, or `header.` and the name of a field of requests, in lower case. */
+  readonly fields: ReadonlyMap<string, 'hash' | 'drop'>
+  /** Of the hashes; `undefined`: one of this process's own. */
+  readonly key: Secret | undefined
+}
+
+export const REDACTABLE_FIELDS = [
+  'client_ip',
+  'consumer',
+  'credential',
+  'tags',
+  'model',
+  'query',
+  'headers',
+  'replica',
+  'charges',
+] as const
 
 /** What a file says of prices. Plain data: it crosses threads. */
 export interface PriceList {

@@ -40,7 +40,7 @@ export function maskSecretText(text: string): string {
       /\b(authorization|x-api-key|api-key|apikey|x-goog-api-key)(\s*[:=]\s*)(?!Bearer|Basic|Key)[^\s"',\]}]+/gi,
       `$1$2${MASK}`,
     )
-    .replaceAll(/(:\/\/)[^/\s:@]+:[^/\s@]+@/g, `$1${MASK}@`)
+    .replaceAll(/(:\/\/)[^/\s:@]*:[^/\s@]+@/g, `$1${MASK}@`)
 }
 
 /** A copy of a document value with secret members masked. */

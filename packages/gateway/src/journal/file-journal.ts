@@ -1,5 +1,4 @@
-import type { Logger } from '../observe/index.ts'
-import type { FieldRule } from './field-rules.ts'
+import type { FieldRule, Logger } from '../observe/index.ts'
 import type { Journal, JournalEvents, SyncPolicy } from './journal.ts'
 import { QueuedJournal } from './queued-journal.ts'
 import { SegmentKeeper } from './segment-keeper.ts'

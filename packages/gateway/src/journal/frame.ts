@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { FieldRule } from './field-rules.ts'
+import type { FieldRule } from '../observe/index.ts'
 import { parseRecord, recordText } from './record-text.ts'
 import type { UsageRecord } from './usage-record.ts'
 

@@ -3,11 +3,3 @@ export { CHARGES, type Charge, type RecordedUsage, type UsageRecord } from './us
 export { NO_JOURNAL, type Journal, type JournalEvents, type SyncPolicy } from './journal.ts'
 export { createFileJournal, type FileJournalOptions } from './file-journal.ts'
 export { readSegments, type ReadingOptions, type ReadingReport } from './read-segments.ts'
-export {
-  createFieldRule,
-  hashed,
-  REDACTABLE_FIELDS,
-  SHOW_ALL,
-  type FieldRule,
-  type RedactableField,
-} from './field-rules.ts'

@@ -1,5 +1,4 @@
-import type { Logger } from '../observe/index.ts'
-import type { FieldRule } from './field-rules.ts'
+import type { FieldRule, Logger } from '../observe/index.ts'
 import { toLine } from './frame.ts'
 import type { Journal, JournalEvents, SyncPolicy } from './journal.ts'
 import type { UsageRecord } from './usage-record.ts'

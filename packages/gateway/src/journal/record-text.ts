@@ -1,4 +1,4 @@
-import type { FieldRule } from './field-rules.ts'
+import type { FieldRule } from '../observe/index.ts'
 import type { Charge, RecordedUsage, UsageRecord } from './usage-record.ts'
 
 /** Readers take this version and leave out members that they do not know (docs/journal.md). */

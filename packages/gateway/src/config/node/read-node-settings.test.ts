@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 import type { HostFacts } from './host-facts.ts'
 import { NodeSettingsError, readNodeSettings } from './read-node-settings.ts'
@@ -290,6 +290,53 @@ test('sizes, times and lists are read in the units that people write', () => {
     namespace: 'ai',
   })
   expect(settings.upstream.caBundle).toMatch(/a\.pem[^]*b\.pem/)
+})
+
+describe('the usage journal', () => {
+  const journal = (environment: Record<string, string>) => read(environment).settings.journal
+
+  test('a place switches it on; without one it is off', () => {
+    expect(journal({})).toMatchObject({ sink: 'off', sync: '1s', retentionDays: 35 })
+    expect(journal({ PRATU_JOURNAL_DIR: '/data' })).toMatchObject({
+      sink: 'file',
+      directory: '/data',
+    })
+    const remote = journal({
+      PRATU_JOURNAL_REDIS_URL: 'rediss://u:secret@redis:6380/2',
+      PRATU_JOURNAL_DIR: '/spool',
+    })
+    expect(remote).toMatchObject({ sink: 'redis-stream', directory: '/spool' })
+    expect(remote.redisUrl?.reveal()).toBe('rediss://u:secret@redis:6380/2')
+    expect(JSON.stringify(remote)).not.toContain('secret@')
+    expect(journal({ PRATU_JOURNAL_DIR: '/data', PRATU_JOURNAL: 'off' }).sink).toBe('off')
+  })
+
+  test('a sink without its place stops the start', () => {
+    expect(problems({ PRATU_JOURNAL: 'file' })).toEqual([
+      "PRATU_JOURNAL: 'file' needs a directory; set PRATU_JOURNAL_DIR",
+    ])
+    expect(problems({ PRATU_JOURNAL: 'redis-stream' })).toEqual([
+      "PRATU_JOURNAL: 'redis-stream' needs a Redis; set PRATU_JOURNAL_REDIS_URL",
+    ])
+  })
+
+  test('S22 a URL that cannot be read is told without its password', () => {
+    const [problem] = problems({ PRATU_JOURNAL_REDIS_URL: 'http://:s3cret@redis' })
+    expect(problem).toContain('PRATU_JOURNAL_REDIS_URL')
+    expect(problem).not.toContain('s3cret')
+  })
+})
+
+test('S47 fields are redacted by name, with hash or drop', () => {
+  const { redaction } = read({
+    PRATU_REDACT_FIELDS: 'client_ip:hash, header.X-User:drop',
+    PRATU_REDACT_KEY: 'k',
+  }).settings
+  expect([...redaction.fields]).toEqual([
+    ['client_ip', 'hash'],
+    ['header.x-user', 'drop'],
+  ])
+  expect(problems({ PRATU_REDACT_FIELDS: 'prompt:drop' })).toHaveLength(1)
 })
 
 test('docs/node-settings.md names every variable and flag', () => {

@@ -12,6 +12,7 @@ import { parsePriceList } from '../price-list.ts'
 import { renderDiagnostics } from '../render-diagnostics.ts'
 import type { HostFacts } from './host-facts.ts'
 import { type Environment, type NodeFlags, SettingReader } from './setting-reader.ts'
+import { journalOf, redactionOf } from './journal-settings.ts'
 import { judgeStrayVariables } from './stray-variables.ts'
 import * as kind from './values.ts'
 
@@ -71,6 +72,8 @@ export function readNodeSettings(
     drain: drainOf(reader),
     prices: pricesOf(reader, facts),
     adminToken: adminTokenOf(reader, environment),
+    journal: journalOf(reader),
+    redaction: redactionOf(reader),
     namespace: reader.optional('namespace', kind.text) ?? facts.namespace,
     hostname: facts.hostname,
     containerMetrics: reader.value('containerMetrics', kind.flag, true),

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 
 import { isHostname, isIpOrCidr } from '../field-formats.ts'
-import type { ListenAddress, LogDestination } from '../node-settings.ts'
+import { REDACTABLE_FIELDS, type ListenAddress, type LogDestination } from '../node-settings.ts'
 
 /** Reads the text of one setting. */
 export interface ValueKind<T> {
@@ -139,6 +139,26 @@ export const logDestination: ValueKind<LogDestination> = {
     const [path, ...rest] = value.split(/\s+/)
     if (rest.length > 0) warn(`the log format '${rest.join(' ')}' is ignored: lines are JSON`)
     return path
+  },
+}
+
+const REDIS_URL = /^rediss?(?:\+(?:cluster|sentinel))?:\/\/\S+$/
+
+/** Kept as it is: it holds a password, and `redis/` reads it. */
+export const redisUrl: ValueKind<string> = {
+  accepts:
+    'redis://user:password@host:6379/0, rediss:// for TLS, redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/master-name/0',
+  parse: (value) => (REDIS_URL.test(value) ? value : undefined),
+}
+
+/** `name:hash` or `name:drop`. */
+export const redaction: ValueKind<readonly [field: string, rule: 'hash' | 'drop']> = {
+  accepts: `a field with :hash or :drop after it, of ${REDACTABLE_FIELDS.join(', ')}, header.<name>`,
+  parse(value) {
+    const match = /^([a-z_]+|header\.[a-z0-9-]+):(hash|drop)$/.exec(value.toLowerCase())
+    const [, field = '', rule] = match ?? []
+    const known = field.startsWith('header.') || REDACTABLE_FIELDS.some((one) => one === field)
+    return known && (rule === 'hash' || rule === 'drop') ? [field, rule] : undefined
   },
 }
 
