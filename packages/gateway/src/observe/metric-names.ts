@@ -229,6 +229,29 @@ export const METRICS = {
     across: 'max',
   },
 
+  // The usage journal
+  pratu_journal_records_total: {
+    type: 'counter',
+    help: 'Usage records written',
+    labels: [],
+  },
+  pratu_journal_dropped_total: {
+    type: 'counter',
+    help: 'Usage records lost because they could not be written as fast as they came, or before the end',
+    labels: [],
+  },
+  pratu_journal_waiting_bytes: {
+    type: 'gauge',
+    help: 'Bytes of usage records that wait to be written',
+    labels: [],
+  },
+  pratu_journal_failing: {
+    type: 'gauge',
+    help: '1 while usage records cannot be written',
+    labels: [],
+    across: 'max',
+  },
+
   // The listener
   pratu_requests_received_total: {
     type: 'counter',

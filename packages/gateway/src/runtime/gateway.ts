@@ -16,6 +16,7 @@ import { AdminServer } from './admin-server.ts'
 import { ConfigurationStore, type Origin, type ReloadFailure } from './configuration-store.ts'
 import { drain } from './drain.ts'
 import { LocalFleet, type Fleet } from './fleet.ts'
+import { openJournal, type JournalSecrets } from './open-journal.ts'
 import { loadPlugins } from './plugin-modules.ts'
 import { ConfigurationReader } from './reading/configuration-reader.ts'
 import { Serving } from './serving.ts'
@@ -96,6 +97,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const lag = createLagMonitor(metrics)
   const plugins = await loadPlugins(settings.pluginModules)
 
+  const secrets = journalSecrets(settings)
+
   let draining = false
   const serving =
     workers > 1
@@ -108,6 +111,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           accessLog: logs.proxyAccess,
           redactor: logs.redactor,
           counters: createCounterTable(),
+          journal: openJournal({
+            settings,
+            secrets,
+            metrics,
+            logger,
+            worker: 0,
+            workers: 1,
+            region: 0,
+          }),
           clock: systemClock,
           worker: 0,
           workers: 1,
@@ -120,7 +132,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         })
   const fleet: Fleet =
     serving === undefined
-      ? new WorkerFleet({ settings, metrics, storage, logger, sinks: logs.sinks })
+      ? new WorkerFleet({ settings, secrets, metrics, storage, logger, sinks: logs.sinks })
       : new LocalFleet(serving)
   const store = new ConfigurationStore({
     reader: new ConfigurationReader({ settings, plugins, environment: options.environment }),
@@ -180,6 +192,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (error) {
     await close()
     throw error instanceof WorkerEnded ? new StartFailed(error.message, { cause: error }) : error
+  }
+}
+
+/** Hashes of one process can be compared; across processes with a key. */
+function journalSecrets({ journal, redaction }: NodeSettings): JournalSecrets {
+  return {
+    redisUrl: journal.redisUrl?.reveal(),
+    redactKey: redaction.key?.reveal() ?? randomUUID(),
   }
 }
 

@@ -7,19 +7,22 @@ import {
 } from '../observe/index.ts'
 import type { ExchangeObserver, PinnedExchange } from '../pipeline/index.ts'
 import type { ModelNames } from './model-names.ts'
+import type { UsageRecords } from './usage-records.ts'
 
 export interface ObserverDeps {
   readonly exchangeMetrics: ExchangeMetrics
   readonly llmMetrics: LlmMetrics
   readonly models: ModelNames
   readonly logger: Logger
+  /** `undefined` when the usage journal is off. */
+  readonly usageRecords: UsageRecords | undefined
   /** `undefined` when the access log is off. */
   readonly accessLog: ((exchange: PinnedExchange) => void) | undefined
 }
 
-/** Tells metrics and logs of every exchange, at its end. */
+/** Tells metrics, logs and the usage journal of every exchange, at its end. */
 export function createObserver(deps: ObserverDeps): ExchangeObserver {
-  const { exchangeMetrics, llmMetrics, models, logger, accessLog } = deps
+  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords } = deps
   return {
     settled(exchange) {
       const { outcome } = exchange
@@ -38,6 +41,7 @@ export function createObserver(deps: ObserverDeps): ExchangeObserver {
         if (accessLog !== undefined) exchange.annotate('ai', usageFields(metered))
       }
       accessLog?.(exchange)
+      usageRecords?.settled(exchange)
     },
     failed(exchange, error) {
       logger.error('a request failed inside the gateway', { request_id: exchange.id, error })

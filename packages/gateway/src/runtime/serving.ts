@@ -5,6 +5,7 @@ import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
 import { createRequestId, MemoryBudget } from '../http/index.ts'
+import { NO_JOURNAL, type Journal } from '../journal/index.ts'
 import type { CounterTable, LimitLedger } from '../limits/index.ts'
 import type { Listener, RefusalPhase, RefusedRequest } from '../listener/index.ts'
 import {
@@ -39,6 +40,7 @@ import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
 import { inSlices } from './slices.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
+import { createUsageRecords, type UsageRecords } from './usage-records.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
 /** A JSON answer up to this size is held back until it is complete (F24). */
@@ -46,6 +48,9 @@ const HOLD_BYTES = 4 * 1024 * 1024
 
 /** How often a drain looks whether the last exchange has settled, ms. */
 const SETTLED_CHECK_MS = 20
+
+/** How long the last usage records may take, ms: the whole exit has a second (F48). */
+const JOURNAL_CLOSE_MS = 250
 
 export type RequestHandler = (request: RequestView, client: ClientChannel) => void
 
@@ -58,6 +63,8 @@ export interface ServingDeps {
   readonly redactor: Redactor
   /** Shared by all workers, so that local limits are exact for the process. */
   readonly counters: CounterTable
+  /** Closed with the thread. */
+  readonly journal: Journal
   readonly clock: Clock
   /** From 0. */
   readonly worker: number
@@ -79,6 +86,7 @@ export class Serving {
   readonly #budget: MemoryBudget
   readonly #guard: MemoryGuard
   readonly #exchangeMetrics: ExchangeMetrics
+  readonly #usageRecords: UsageRecords | undefined
   readonly #context: Omit<GatewayContext, 'serverToken' | 'viaToken'>
   readonly #kept = new KeptState()
   readonly #active = new ActiveExchanges<InterruptibleExchange>()
@@ -105,6 +113,15 @@ export class Serving {
     })
     this.#exchangeMetrics = createExchangeMetrics(metrics, { namespace: settings.namespace })
     const models = new ModelNames()
+    this.#usageRecords =
+      deps.journal === NO_JOURNAL
+        ? undefined
+        : createUsageRecords({
+            journal: deps.journal,
+            settings: settings.journal,
+            replica: settings.hostname,
+            now: () => clock.now(),
+          })
     this.#context = {
       ledger: this.#ledger,
       headerTokens: settings.headers,
@@ -115,6 +132,7 @@ export class Serving {
         llmMetrics: createLlmMetrics(metrics, models.names),
         models,
         logger,
+        usageRecords: this.#usageRecords,
         accessLog: deps.accessLog.enabled
           ? (exchange) => deps.accessLog.exchange(exchange)
           : undefined,
@@ -162,6 +180,7 @@ export class Serving {
         budget: this.#budget,
         holdBytes: HOLD_BYTES,
         pricing: this.#pricing(entities),
+        beforeEnd: this.#usageRecords?.beforeEnd,
       }),
       ledger: this.#ledger,
       cache: this.#cache,
@@ -348,5 +367,6 @@ export class Serving {
     this.#guard.stop()
     this.#current?.retire()
     this.#ledger.close()
+    await this.#deps.journal.close(JOURNAL_CLOSE_MS)
   }
 }

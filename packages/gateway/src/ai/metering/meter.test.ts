@@ -10,7 +10,7 @@ import {
 import type { RecordingClient } from '../../pipeline/testing/recording-client.ts'
 import { PriceCatalogue, Pricing } from '../prices/index.ts'
 import { meter } from './meter.ts'
-import { METERED, type MeteredUsage } from './metered-sink.ts'
+import { METERED, type MeteredUsage, type MeterOptions } from './metered-sink.ts'
 
 const HOLD_BYTES = 10_000
 const SSE = ['Content-Type', 'text/event-stream; charset=utf-8']
@@ -31,6 +31,7 @@ function given(
     readonly plugins?: readonly PluginGiven[]
     readonly budgetBytes?: number
     readonly method?: string
+    readonly beforeEnd?: MeterOptions['beforeEnd']
   } = {},
 ): GivenMeter {
   const budget = new MemoryBudget(options.budgetBytes ?? 1_000_000)
@@ -45,6 +46,7 @@ function given(
     budget,
     holdBytes: HOLD_BYTES,
     pricing: new Pricing({ catalogue: new PriceCatalogue(), kinds: new Map(), now: Date.now }),
+    beforeEnd: options.beforeEnd,
   })
   const client = pipeline.request({ method: options.method ?? 'POST', body: REQUEST })
   return {
@@ -304,4 +306,73 @@ test('llm-apis.md §1.5 a Gemini stream in the form of a JSON array is not held 
   )
   it.upstream.call.end()
   expect(it.metered?.usage).toMatchObject({ inputUncached: 4, outputText: 2, source: 'provider' })
+})
+
+describe('T12 an answer that waits for its usage record', () => {
+  interface Held extends GivenMeter {
+    /** The record is safe. */
+    readonly recorded: () => void
+    readonly waiting: () => boolean
+  }
+
+  function givenHeld(options: Parameters<typeof given>[0] = {}): Held {
+    let then: (() => void) | undefined
+    const it = given({
+      ...options,
+      beforeEnd: (exchange, last) => {
+        expect(exchange.note(METERED)).toBeDefined()
+        then = last
+      },
+    })
+    return Object.assign(it, { recorded: () => then?.(), waiting: () => then !== undefined })
+  }
+
+  test('a JSON answer is not begun before', () => {
+    const it = givenHeld()
+    it.upstream.call.answer(200, JSON_TYPE, answerOf('hi', { prompt_tokens: 1 }))
+    expect([it.waiting(), it.client.headSent]).toEqual([true, false])
+    it.recorded()
+    expect([it.client.body.includes('hi'), it.client.ended]).toEqual([true, true])
+  })
+
+  test('a stream sends its events, and has no end before', () => {
+    const it = givenHeld()
+    it.upstream.call.answer(200, SSE, `${chunk('a')}data: [DONE]\n\n`)
+    expect([it.client.body.includes('[DONE]'), it.client.ended]).toEqual([true, false])
+    it.recorded()
+    expect(it.client.ended).toBe(true)
+  })
+
+  test('an answer that passes unread loses its length, so that its end is a byte of its own', () => {
+    const it = givenHeld()
+    const head = [...JSON_TYPE, 'Content-Encoding', 'gzip', 'Content-Length', '4']
+    it.upstream.call.answer(200, head, 'zzzz')
+    expect(it.client.header('content-length')).toBeUndefined()
+    expect([it.client.body, it.client.ended]).toEqual(['zzzz', false])
+    it.recorded()
+    expect(it.client.ended).toBe(true)
+  })
+
+  test('a client that left in the meantime gets nothing, and nothing fails', () => {
+    const it = givenHeld()
+    it.upstream.call.answer(200, JSON_TYPE, answerOf('hi', { prompt_tokens: 1 }))
+    it.client.depart()
+    it.recorded()
+    expect([it.client.headSent, it.settled.length, it.budget.used]).toEqual([false, 1, 0])
+  })
+
+  test('a plugin that throws on what was held is a 500', () => {
+    const it = givenHeld({
+      plugins: [
+        {
+          responseHeaders: () => {
+            throw new Error('broken')
+          },
+        },
+      ],
+    })
+    it.upstream.call.answer(200, JSON_TYPE, answerOf('hi', { prompt_tokens: 1 }))
+    it.recorded()
+    expect([it.client.status, it.client.ended]).toEqual([500, true])
+  })
 })

@@ -34,6 +34,8 @@ export interface MeterOptions {
   readonly budget: MemoryBudget
   /** A JSON answer up to this size is held until it is complete, so that a broken one is never begun (F24). */
   readonly holdBytes: number
+  /** Called when the figures of an exchange are known; its answer has no last byte before `then` is called. */
+  readonly beforeEnd?: ((exchange: PinnedExchange, then: () => void) => void) | undefined
 }
 
 /** A stream whose end must be its terminal event. */
@@ -107,7 +109,11 @@ export class MeteredSink implements ResponseSink {
     this.#streamed = type.startsWith('text/event-stream')
     const encoding = headers.get('content-encoding')
     const readable = encoding === undefined || encoding === 'identity'
-    if (!readable || !mayHaveContent(this.#exchange.request.method, status)) {
+    if (!mayHaveContent(this.#exchange.request.method, status)) {
+      return { kind: 'passing', tail: new AnswerTail(readable) }
+    }
+    if (!readable) {
+      this.#leaveEndOpen(headers)
       return { kind: 'passing', tail: new AnswerTail(readable) }
     }
     if (this.#streamed) {
@@ -118,6 +124,7 @@ export class MeteredSink implements ResponseSink {
     const length = headers.get('content-length')
     const declaredBytes = length === undefined ? undefined : Number(length)
     if (!type.startsWith('application/json') || (declaredBytes ?? 0) > this.#options.holdBytes) {
+      this.#leaveEndOpen(headers)
       return { kind: 'passing', tail: new AnswerTail(true) }
     }
     return { kind: 'whole', held: new ByteCollector(this.#options.budget, declaredBytes) }
@@ -172,6 +179,7 @@ export class MeteredSink implements ResponseSink {
     held.release()
     const tail = new AnswerTail(true)
     this.#watch = { kind: 'passing', tail }
+    if (this.#head !== undefined) this.#leaveEndOpen(this.#head.headers)
     this.#sendHead()
     if (before.length > 0) {
       tail.add(bufferOf(before))
@@ -192,7 +200,7 @@ export class MeteredSink implements ResponseSink {
     else if (watch.kind === 'whole') this.#endWhole(watch.held)
     else {
       this.#close(watch.tail.bytes)
-      this.#out.end()
+      this.#finish(() => this.#out.end())
     }
   }
 
@@ -206,8 +214,10 @@ export class MeteredSink implements ResponseSink {
     if (reader.state === 'failed' && this.#exchange.outcome === 'ok')
       this.#exchange.outcome = 'upstream_error'
     this.#close(EMPTY)
-    if (rest.length > 0) this.#out.write(rest)
-    this.#out.end()
+    this.#finish(() => {
+      if (rest.length > 0) this.#out.write(rest)
+      this.#out.end()
+    })
   }
 
   #endWhole(held: ByteCollector): void {
@@ -216,9 +226,35 @@ export class MeteredSink implements ResponseSink {
     if (this.#exchange.request.headers.has(COST_FIELD)) {
       this.#head?.headers.set('X-Pratu-Cost', costText(cost))
     }
-    this.#sendHead()
-    if (body.length > 0) this.#out.write(body)
-    this.#out.end()
+    this.#finish(() => {
+      this.#sendHead()
+      if (body.length > 0) this.#out.write(body)
+      this.#out.end()
+    })
+  }
+
+  /** Without a length the end of a body is a mark of its own, which can be held back. */
+  #leaveEndOpen(headers: ResponseHead['headers']): void {
+    if (this.#options.beforeEnd !== undefined) headers.delete('content-length')
+  }
+
+  /** @param last sends the last byte. */
+  #finish(last: () => void): void {
+    const { beforeEnd } = this.#options
+    if (beforeEnd === undefined) {
+      last()
+      return
+    }
+    const exchange = this.#exchange
+    beforeEnd(exchange, () => {
+      if (exchange.cancelled) return
+      try {
+        last()
+      } catch (error) {
+        // Nobody is left to hear it: the producer has ended.
+        this.#out.fail(toGatewayError(error))
+      }
+    })
   }
 
   fail(error: Error): void {

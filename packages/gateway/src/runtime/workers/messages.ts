@@ -3,6 +3,7 @@ import type { CachedResponse } from '@pratu/plugin-kit'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import type { CounterTable } from '../../limits/index.ts'
 import type { MetricStorage } from '../../observe/index.ts'
+import type { JournalSecrets } from '../open-journal.ts'
 
 /** Everything that a worker starts with; plain data and shared memory. */
 export interface WorkerStart {
@@ -10,6 +11,7 @@ export interface WorkerStart {
   readonly workers: number
   /** Without the admin token: workers serve no admin requests, and a `Secret` does not travel. */
   readonly settings: NodeSettings
+  readonly secrets: JournalSecrets
   readonly counters: CounterTable
   readonly metrics: MetricStorage
   /** Which part of `metrics` this thread writes: its alone while it lives. */

@@ -75,6 +75,7 @@ async function start(timings: Partial<FleetTimings> = {}): Promise<Given> {
   }
   const fleet = new WorkerFleet({
     settings,
+    secrets: { redisUrl: undefined, redactKey: '' },
     metrics,
     storage,
     logger: createSilentLogger(),

@@ -5,6 +5,7 @@ import { probeAddress } from '../../listener/index.ts'
 import type { Logger, LogSink, Metrics, MetricStorage } from '../../observe/index.ts'
 import type { Candidate } from '../candidate.ts'
 import type { Fleet, FleetWorker } from '../fleet.ts'
+import type { JournalSecrets } from '../open-journal.ts'
 import type { Command } from './messages.ts'
 import { SharedState } from './shared-state.ts'
 import { WorkerPool, type PoolTimings } from './worker-pool.ts'
@@ -12,6 +13,7 @@ import { WorkerEnded, type WorkerThread } from './worker-thread.ts'
 
 export interface WorkerFleetDeps {
   readonly settings: NodeSettings
+  readonly secrets: JournalSecrets
   readonly metrics: Metrics
   /** With a region for the main thread and two for each worker. */
   readonly storage: MetricStorage

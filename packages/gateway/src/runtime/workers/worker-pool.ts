@@ -8,6 +8,7 @@ import {
   type MetricStorage,
 } from '../../observe/index.ts'
 import { planHeaps } from '../memory-plan.ts'
+import type { JournalSecrets } from '../open-journal.ts'
 import { regionsOf } from './regions.ts'
 import type { SharedState } from './shared-state.ts'
 import { StuckWatch } from './stuck-watch.ts'
@@ -15,6 +16,7 @@ import { WorkerThread, type WorkerEnded } from './worker-thread.ts'
 
 export interface WorkerPoolDeps {
   readonly settings: NodeSettings
+  readonly secrets: JournalSecrets
   readonly metrics: Metrics
   /** With a region for the main thread and two for each worker. */
   readonly storage: MetricStorage
@@ -112,13 +114,14 @@ export class WorkerPool {
   }
 
   #startThread(worker: number): WorkerThread {
-    const { settings, storage, sinks, counters, state } = this.#deps
+    const { settings, secrets, storage, sinks, counters, state } = this.#deps
     const heaps = planHeaps(settings.memory, settings.workers)
     return new WorkerThread({
       start: {
         worker,
         workers: settings.workers,
-        settings: { ...settings, adminToken: undefined },
+        settings: withoutSecrets(settings),
+        secrets,
         counters,
         metrics: storage,
         region: this.#freeRegion(worker),
@@ -198,5 +201,16 @@ export class WorkerPool {
 
   #placeOf(thread: WorkerThread): Place | undefined {
     return this.#places.find((place) => place.thread === thread)
+  }
+}
+
+/** A `Secret` does not travel between threads; what workers need of them goes beside. */
+function withoutSecrets(settings: NodeSettings): NodeSettings {
+  const { journal, redaction } = settings
+  return {
+    ...settings,
+    adminToken: undefined,
+    journal: { ...journal, redisUrl: undefined },
+    redaction: { ...redaction, key: undefined },
   }
 }

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
 import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
 import { FAREWELL_MS, LAST_WORDS_MS } from '../drain.ts'
+import { openJournal } from '../open-journal.ts'
 import { loadPlugins } from '../plugin-modules.ts'
 import { Serving } from '../serving.ts'
 import { systemClock } from '../system-clock.ts'
@@ -45,6 +46,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     accessLog: logs.proxyAccess,
     redactor: logs.redactor,
     counters: start.counters,
+    journal: openJournal({ ...start, metrics, logger }),
     clock: systemClock,
     worker,
     workers,

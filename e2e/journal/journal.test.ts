@@ -1,0 +1,114 @@
+/** The usage journal of a running gateway: what is recorded, when, and what never is. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readSegments, type UsageRecord } from '../../packages/gateway/src/journal/index.ts'
+import { chat, givenAiGateway } from '../gateway.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pratu-journal-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+async function records(): Promise<UsageRecord[]> {
+  const found: UsageRecord[] = []
+  await readSegments(directory, (record) => found.push(record))
+  return found
+}
+
+const KEYED = `
+- {name: plain, url: 'http://127.0.0.1:1', routes: [{paths: [/plain]}], retries: 0}
+consumers:
+- username: alice
+  tags: [team-a]
+  keyauth_credentials: [{key: key-of-alice}]
+plugins:
+- {name: key-auth, config: {key_names: [x-key]}}
+`
+
+test.each(['1', '2'])('with %s workers every AI exchange has one record', async (workers) => {
+  await using it = await givenAiGateway({
+    plugins: KEYED,
+    environment: { PRATU_JOURNAL_DIR: directory, PRATU_WORKERS: workers },
+  })
+  const key = { 'x-key': 'key-of-alice' }
+  const answers = await Promise.all([
+    ...Array.from({ length: 5 }, () => fetch(`${it.url}/v1/chat`, chat({}, key))),
+    fetch(
+      `${it.url}/v1/chat`,
+      chat({ stream: true, stream_options: { include_usage: true } }, key),
+    ),
+    fetch(`${it.url}/v1/chat`, chat()),
+    fetch(`${it.url}/plain`, { headers: key }),
+  ])
+  for (const answer of answers) await answer.text()
+  const ids = answers.map(({ headers }) => headers.get('x-kong-request-id') ?? '')
+  await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+
+  const found = await records()
+  expect(found.map(({ id }) => id).toSorted()).toEqual(ids.slice(0, 7).toSorted())
+  const byId = new Map(found.map((record) => [record.id, record]))
+  expect(byId.get(ids[0] ?? '')).toMatchObject({
+    replica: 'test-host',
+    outcome: 'ok',
+    status: 200,
+    tags: ['team-a'],
+    route: 'chat',
+    service: 'chat',
+    model: 'gpt-4.1',
+    streamed: false,
+    cached: false,
+    usage: { source: 'provider' },
+  })
+  expect(byId.get(ids[0] ?? '')?.consumer).toMatch(/^[\da-f-]{36}$/)
+  expect(byId.get(ids[5] ?? '')).toMatchObject({ streamed: true, usage: { source: 'provider' } })
+  expect(byId.get(ids[6] ?? '')).toMatchObject({ status: 401, usage: undefined })
+})
+
+test('T12 with sync always a record is in the file when its answer has ended', async () => {
+  await using it = await givenAiGateway({
+    environment: { PRATU_JOURNAL_DIR: directory, PRATU_JOURNAL_SYNC: 'always' },
+  })
+  for (const stream of [false, true, false]) {
+    const answer = await fetch(`${it.url}/v1/chat`, chat({ stream }))
+    await answer.text()
+    const ids = (await records()).map(({ id }) => id)
+    expect(ids).toContain(answer.headers.get('x-kong-request-id'))
+  }
+  expect(await records()).toHaveLength(3)
+  await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+  expect(await records()).toHaveLength(3)
+})
+
+test('S47 no prompt, no answer and no key is in the journal', async () => {
+  await using it = await givenAiGateway({
+    plugins: KEYED,
+    environment: {
+      PRATU_JOURNAL_DIR: directory,
+      PRATU_JOURNAL_TRAFFIC: 'all',
+      PRATU_REDACT_FIELDS: 'consumer:hash, tags:drop',
+    },
+  })
+  const canary = 'a canary in a prompt'
+  const body = { messages: [{ role: 'user', content: canary }] }
+  const answer = await fetch(`${it.url}/v1/chat`, chat(body, { 'x-key': 'key-of-alice' }))
+  const { choices } = (await answer.json()) as { choices: { message: { content: string } }[] }
+  await (await fetch(`${it.url}/plain?secret=canary`)).text()
+  await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+
+  const text = readdirSync(directory)
+    .map((name) => readFileSync(join(directory, name), 'utf8'))
+    .join('')
+  expect(text.split('\n')).toHaveLength(3)
+  for (const secret of [
+    canary,
+    choices[0]?.message.content ?? 'none',
+    'key-of-alice',
+    'team-a',
+    'canary',
+  ])
+    expect(text).not.toContain(secret)
+  expect((await records())[0]?.consumer).toMatch(/^[\da-f]{16}$/)
+})
