@@ -1,61 +1,251 @@
-import type { RedisConnection } from '../redis/index.ts'
-import { CORRECT } from './redis-scripts.ts'
+import { RedisUnavailable, type RedisConnection } from '../redis/index.ts'
+import { SETTLE } from './redis-scripts.ts'
+import type { RedisTime } from './redis-time.ts'
+import type { RemoteMeter } from './remote-meter.ts'
 
-/** What is to be added to a counter (or, negative, given back), if its window is still the one it was taken from. */
-export interface Correction {
-  readonly key: string
-  readonly field: string
-  readonly ordinal: number
-  readonly difference: number
+/** Changes in one script call: a few ms of Redis's time at most. */
+const MAX_BATCH = 500
+/** What waits for Redis may take so much memory, some 50,000 changes. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+/** Of a change, beside its key. */
+const CHANGE_BYTES = 120
+/** A batch that Redis does not want is tried so often, so long apart. */
+const MAX_REFUSALS = 5
+const AGAIN_MS = 500
+/** How long Redis remembers the last settlement of a sender. */
+const REMEMBERED_MS = 24 * 60 * 60 * 1_000
+
+/** What was taken, as `DECIDE` tells of it. */
+export interface TakenAmount {
+  readonly meter: RemoteMeter
+  readonly scope: string
+  readonly amount: number
+  readonly mark: number
 }
 
-const MAX_BATCH = 500
+interface Change {
+  readonly meter: RemoteMeter
+  readonly key: string
+  readonly amount: number
+  /** A correction's mark, or when it was used, epoch ms. */
+  readonly at: number
+  /** Of a correction. */
+  readonly taken: number | undefined
+  readonly bytes: number
+  readonly done: ((error?: Error) => void) | undefined
+}
 
-/** Corrects counters after the fact, off every request's path, many at a time. */
+/** One after the other, so that a settlement's number tells all that came before. */
+interface Lane {
+  readonly slot: string
+  number: number
+  refusals: number
+  waiting: Change[]
+  sending: readonly Change[]
+  busy: boolean
+}
+
+export interface CorrectionsOptions {
+  readonly connection: RedisConnection
+  /** Unlike any other process's and worker's, and never used again. */
+  readonly sender: string
+  readonly time: RedisTime
+  /** Told of how many corrections were given up. */
+  readonly onLost?: (count: number) => void
+}
+
+/**
+ * Corrects counters after the fact, off every request's path, many at a time, each exactly once: every batch has a
+ * number, and Redis remembers the last one of each sender. What was not answered is sent again when Redis is back; of
+ * requests nothing is kept until then, since a window of requests is soon over.
+ */
 export class Corrections {
-  readonly #connection: RedisConnection
-  #waiting: Correction[] = []
-  #scheduled = false
+  readonly #options: CorrectionsOptions
+  readonly #lanes = new Map<string, Lane>()
+  #numbers = 0
+  #waitingBytes = 0
+  #lost = 0
+  #scheduled: NodeJS.Immediate | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
 
-  constructor(connection: RedisConnection) {
-    this.#connection = connection
+  constructor(options: CorrectionsOptions) {
+    this.#options = options
+    options.connection.onUp(() => this.#sendAll())
   }
 
-  add(correction: Correction): void {
-    this.#waiting.push(correction)
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => this.#send())
+  /** Adds to what was taken, or, negative, gives back, if its window is still the one it was taken from. */
+  correct({ meter, scope, amount, mark }: TakenAmount, difference: number): void {
+    if (difference === 0) return
+    const isUp = this.#options.connection.isUp
+    if (!isUp && meter.definition.quantity === 'requests') return
+    this.#add(meter, scope, difference, mark, amount, undefined)
   }
 
-  #send(): void {
-    this.#scheduled = false
-    const waiting = this.#waiting
-    this.#waiting = []
-    const batches = this.#connection.isCluster
-      ? Map.groupBy(waiting, ({ key }) => key).values()
-      : chunks(waiting)
-    for (const batch of batches) void this.#sendBatch(batch)
+  /** Counts what was used without Redis. */
+  recordLater(meter: RemoteMeter, scope: string, amount: number, atMs: number): void {
+    this.#add(meter, scope, amount, atMs, undefined, undefined)
   }
 
-  async #sendBatch(batch: readonly Correction[]): Promise<void> {
-    const keys = [...new Set(batch.map(({ key }) => key))]
-    const indexes = new Map(keys.map((key, i) => [key, i + 1]))
-    const corrections = batch.map(({ key, field, ordinal, difference }) => [
-      indexes.get(key),
-      field,
-      ordinal,
-      difference,
-    ])
+  /** Resolves when it is counted. @throws {RedisUnavailable} when too much waits for Redis. */
+  record(meter: RemoteMeter, scope: string, amount: number, atMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#add(meter, scope, amount, atMs, undefined, (error) =>
+        error === undefined ? resolve() : reject(error),
+      )
+    })
+  }
+
+  get settled(): boolean {
+    return this.#waitingBytes === 0
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  /** Corrections given up since the start: too many waited, or Redis refused them. */
+  get lost(): number {
+    return this.#lost
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearImmediate(this.#scheduled)
+    clearTimeout(this.#timer)
+    for (const lane of this.#lanes.values()) this.#giveUp([...lane.sending, ...lane.waiting])
+    this.#lanes.clear()
+  }
+
+  #add(
+    meter: RemoteMeter,
+    scope: string,
+    amount: number,
+    at: number,
+    taken: number | undefined,
+    done: Change['done'],
+  ): void {
+    const key = meter.keyOf(scope)
+    const bytes = CHANGE_BYTES + 2 * key.length
+    const change: Change = { meter, key, amount, at, taken, bytes, done }
+    this.#waitingBytes += bytes
+    if (this.#stopped || this.#waitingBytes > MAX_WAITING_BYTES) {
+      this.#giveUp([change])
+      return
+    }
+    const slot = this.#options.connection.isCluster ? key : ''
+    let lane = this.#lanes.get(slot)
+    if (lane === undefined) {
+      lane = { slot, number: 0, refusals: 0, waiting: [], sending: [], busy: false }
+      this.#lanes.set(slot, lane)
+    }
+    lane.waiting.push(change)
+    this.#scheduled ??= setImmediate(() => this.#sendAll())
+  }
+
+  #sendAll(): void {
+    this.#scheduled = undefined
+    if (!this.#options.connection.isUp) return
+    for (const lane of this.#lanes.values()) if (!lane.busy) void this.#send(lane)
+  }
+
+  async #send(lane: Lane): Promise<void> {
+    lane.busy = true
     try {
-      await this.#connection.evaluate(CORRECT, keys, [JSON.stringify(corrections)])
+      for (;;) {
+        if (lane.sending.length === 0) {
+          if (lane.waiting.length === 0) break
+          lane.sending = lane.waiting.splice(0, MAX_BATCH)
+          // Numbers grow over all lanes: one that is made anew must not begin again.
+          lane.number = this.#numbers += 1
+        }
+        // It was another day in some time zone than was thought: now Redis's time is known.
+        if (!(await this.#settle(lane)) && !(await this.#settle(lane))) {
+          throw new Error("Redis's clock jumps")
+        }
+        this.#finish(lane.sending, undefined)
+        lane.sending = []
+        lane.refusals = 0
+      }
+      this.#lanes.delete(lane.slot)
     } catch {
-      // Redis went away in between, which the connection has told the log. What is not given back stays counted until
-      // its window ends: a client may be refused early, and no limit is exceeded.
+      this.#failed(lane)
+    } finally {
+      lane.busy = false
     }
   }
-}
 
-function* chunks(all: readonly Correction[]): Generator<readonly Correction[]> {
-  for (let at = 0; at < all.length; at += MAX_BATCH) yield all.slice(at, at + MAX_BATCH)
+  /** @returns whether the boundaries of time zones were right. */
+  async #settle({ slot, number, sending }: Lane): Promise<boolean> {
+    const { connection, sender, time } = this.#options
+    const tag = /\{[^}]*\}/.exec(slot)?.[0] ?? ''
+    const keys = [`pratu:settled:${tag}${sender}`]
+    const keyNumbers = new Map<string, number>()
+    const meters: RemoteMeter[] = []
+    const meterNumbers = new Map<RemoteMeter, number>()
+    const changes = sending.map(({ meter, key, amount, at, taken }) => {
+      let keyNumber = keyNumbers.get(key)
+      if (keyNumber === undefined) keyNumbers.set(key, (keyNumber = keys.push(key)))
+      let meterNumber = meterNumbers.get(meter)
+      if (meterNumber === undefined) meterNumbers.set(meter, (meterNumber = meters.push(meter)))
+      return taken === undefined
+        ? [keyNumber, meterNumber, amount, at]
+        : [keyNumber, meterNumber, amount, at, taken]
+    })
+    const question = JSON.stringify({
+      m: meters.map((meter) => meter.forScript(time.now())),
+      c: changes,
+    })
+    const answer = await connection.evaluate(SETTLE, keys, [question, number, REMEMBERED_MS])
+    if (!Array.isArray(answer)) throw new TypeError('Redis answered a script with something else')
+    time.heard(Number(answer[1]))
+    return answer[0] === 1
+  }
+
+  /** The connection tells the log why. What may have been carried out is sent again under its number. */
+  #failed(lane: Lane): void {
+    if (this.#stopped) return
+    const { connection } = this.#options
+    if (connection.isUp) {
+      lane.refusals += 1
+      if (lane.refusals >= MAX_REFUSALS) {
+        this.#giveUp(lane.sending)
+        lane.sending = []
+        lane.refusals = 0
+      }
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined
+        this.#sendAll()
+      }, AGAIN_MS)
+      this.#timer.unref()
+      return
+    }
+    const isKept = ({ meter, done }: Change): boolean =>
+      done !== undefined || meter.definition.quantity !== 'requests'
+    this.#finish(
+      lane.sending.filter((change) => !isKept(change)),
+      undefined,
+    )
+    this.#finish(
+      lane.waiting.filter((change) => !isKept(change)),
+      undefined,
+    )
+    lane.sending = lane.sending.filter(isKept)
+    lane.waiting = lane.waiting.filter(isKept)
+    if (lane.sending.length === 0 && lane.waiting.length === 0) this.#lanes.delete(lane.slot)
+  }
+
+  #giveUp(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    this.#lost += changes.length
+    this.#options.onLost?.(changes.length)
+    this.#finish(changes, new RedisUnavailable('too much waits for Redis'))
+  }
+
+  #finish(changes: readonly Change[], error: Error | undefined): void {
+    for (const { bytes, done } of changes) {
+      this.#waitingBytes -= bytes
+      done?.(error)
+    }
+  }
 }

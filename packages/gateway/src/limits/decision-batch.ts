@@ -1,55 +1,85 @@
 import type { RedisConnection } from '../redis/index.ts'
 import { DECIDE } from './redis-scripts.ts'
-import { scopeKey, type RemoteHold, type RemoteMeter } from './remote-meter.ts'
-
-/** More than any limit: what is asked with it is always admitted. */
-const UNLIMITED = Number.MAX_SAFE_INTEGER
+import type { RedisTime } from './redis-time.ts'
+import type { RemoteHold, RemoteMeter } from './remote-meter.ts'
 
 export interface Amount {
   readonly meter: RemoteMeter
   readonly scope: string
+  /** Less than 1 only where limits do not matter. */
   readonly amount: number
 }
 
-/** Reservations that are asked for together; each scope and each meter is named once. */
+export interface BatchOptions {
+  readonly connection: RedisConnection
+  readonly time: RedisTime
+  /** Whose leases are taken. */
+  readonly holder?: string
+  /** Whether to count without limits. */
+  readonly unlimited?: boolean
+}
+
+/** Reservations that are asked for together; each key and each meter is named once. */
 export class DecisionBatch {
+  readonly #options: BatchOptions
   readonly #keys: string[] = []
   readonly #keyNumbers = new Map<string, number>()
-  readonly #meters: (readonly [field: string, period: number, limit: number])[] = []
+  readonly #meters: RemoteMeter[] = []
   readonly #meterNumbers = new Map<RemoteMeter, number>()
   readonly #decisions: number[][] = []
-  readonly #unlimited: boolean
+  readonly #firstLeases: number[] = []
+  #leases = false
 
-  /** @param unlimited whether to count without limits. */
-  constructor({ unlimited = false }: { unlimited?: boolean } = {}) {
-    this.#unlimited = unlimited
+  constructor(options: BatchOptions) {
+    this.#options = options
   }
 
-  add(holds: readonly (RemoteHold | Amount)[]): void {
+  /** @param firstLease the number of the first lease, when something is held. */
+  add(holds: readonly (RemoteHold | Amount)[], firstLease = 0): void {
     const decision: number[] = []
     for (const { meter, scope, amount } of holds) {
-      decision.push(this.#keyNumber(scope), this.#meterNumber(meter), amount)
+      decision.push(this.#keyNumber(meter, scope), this.#meterNumber(meter), amount)
+      this.#leases ||= meter.isLeased
     }
     this.#decisions.push(decision)
+    this.#firstLeases.push(firstLease)
   }
 
-  /** @throws {RedisUnavailable} */
-  async send(
-    connection: RedisConnection,
-    onLate?: (answer: readonly number[]) => void,
-  ): Promise<readonly number[]> {
-    const question = JSON.stringify({ m: this.#meters, d: this.#decisions })
-    const answer = await connection.evaluate(DECIDE, this.#keys, [question], (late) =>
+  /**
+   * @returns Redis's answer, see `DECIDE`.
+   * @throws {RedisUnavailable}
+   */
+  async send(onLate?: (answer: readonly number[]) => void): Promise<readonly number[]> {
+    let answer = await this.#ask(onLate)
+    // It was another day in some time zone than was thought: now Redis's time is known.
+    if (answer.length === 1) answer = await this.#ask(onLate)
+    if (answer.length === 1) throw new Error("Redis's clock jumps")
+    return answer
+  }
+
+  async #ask(onLate?: (answer: readonly number[]) => void): Promise<readonly number[]> {
+    const { connection, time, holder, unlimited } = this.#options
+    const atMs = time.now()
+    const question = JSON.stringify({
+      m: this.#meters.map((meter) => meter.forScript(atMs, unlimited)),
+      d: this.#decisions,
+      ...(this.#leases ? { h: holder, s: this.#firstLeases } : {}),
+    })
+    const told = await connection.evaluate(DECIDE, this.#keys, [question], (late) =>
       onLate?.(asNumbers(late)),
     )
-    return asNumbers(answer)
+    const answer = asNumbers(told)
+    time.heard(answer[0] ?? 0)
+    return answer
   }
 
-  #keyNumber(scope: string): number {
-    let number = this.#keyNumbers.get(scope)
+  #keyNumber(meter: RemoteMeter, scope: string): number {
+    // A scope's own hash is looked up by the scope: making its key may cost a digest.
+    const name = meter.isLeased ? meter.keyOf(scope) : `=${scope}`
+    let number = this.#keyNumbers.get(name)
     if (number === undefined) {
-      number = this.#keys.push(scopeKey(scope))
-      this.#keyNumbers.set(scope, number)
+      number = this.#keys.push(meter.keyOf(scope))
+      this.#keyNumbers.set(name, number)
     }
     return number
   }
@@ -57,44 +87,58 @@ export class DecisionBatch {
   #meterNumber(meter: RemoteMeter): number {
     let number = this.#meterNumbers.get(meter)
     if (number === undefined) {
-      const limit = this.#unlimited ? UNLIMITED : meter.definition.limit
-      number = this.#meters.push([meter.field, meter.periodNumber, limit])
+      number = this.#meters.push(meter)
       this.#meterNumbers.set(meter, number)
     }
     return number
   }
 }
 
+/** A counter as Redis tells of it. */
+export interface Told {
+  readonly used: number
+  readonly resetMs: number
+  /** By which a correction finds what was taken. */
+  readonly mark: number
+}
+
 /**
  * Adds amounts, 0 and less included, whatever the limits.
  *
- * @returns each counter's total, in order.
+ * @returns each counter after it, in order.
  * @throws {RedisUnavailable}
  */
 export async function addUnlimited(
-  connection: RedisConnection,
+  options: Pick<BatchOptions, 'connection' | 'time'>,
   amounts: readonly Amount[],
-): Promise<readonly number[]> {
-  if (!connection.isCluster) return addTogether(connection, amounts)
-  const totals = new Map<Amount, number>()
+): Promise<readonly Told[]> {
+  if (!options.connection.isCluster) return addTogether(options, amounts)
+  const totals = new Map<Amount, Told>()
   const slots = [...Map.groupBy(amounts, ({ scope }) => scope).values()]
   await Promise.all(
     slots.map(async (slot) => {
-      const added = await addTogether(connection, slot)
-      for (const [i, amount] of slot.entries()) totals.set(amount, added[i] ?? 0)
+      const added = await addTogether(options, slot)
+      for (const [i, amount] of slot.entries()) totals.set(amount, added[i] ?? NOTHING)
     }),
   )
-  return amounts.map((amount) => totals.get(amount) ?? 0)
+  return amounts.map((amount) => totals.get(amount) ?? NOTHING)
 }
 
+const NOTHING: Told = { used: 0, resetMs: 0, mark: 0 }
+
 async function addTogether(
-  connection: RedisConnection,
+  options: Pick<BatchOptions, 'connection' | 'time'>,
   amounts: readonly Amount[],
-): Promise<readonly number[]> {
-  const batch = new DecisionBatch({ unlimited: true })
+): Promise<readonly Told[]> {
+  const batch = new DecisionBatch({ ...options, unlimited: true })
   batch.add(amounts)
-  const answer = await batch.send(connection)
-  return amounts.map((_, i) => UNLIMITED - (answer[i + 2] ?? UNLIMITED))
+  const answer = await batch.send()
+  return amounts.map((_, i) => toldAt(answer, 3 + 3 * i))
+}
+
+/** @param at where it stands in an answer of `DECIDE`. */
+export function toldAt(answer: readonly number[], at: number): Told {
+  return { used: answer[at] ?? 0, resetMs: answer[at + 1] ?? 0, mark: answer[at + 2] ?? 0 }
 }
 
 function asNumbers(answer: unknown): readonly number[] {

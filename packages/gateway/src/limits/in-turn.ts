@@ -13,7 +13,7 @@ interface Taken {
   readonly reservation: Reservation
 }
 
-const UNASKED: Remaining = { limit: 0, remaining: 0, resetMs: 0, unknown: true }
+const UNASKED: Remaining = { limit: 0, remaining: 0, used: 0, resetMs: 0, unknown: true }
 
 /**
  * All or nothing over several stores that know nothing of each other: one after the other is asked, and when one refuses
@@ -30,8 +30,7 @@ export async function reserveInTurn(parts: readonly Part[], size: number): Promi
       for (const [i, place] of part.places.entries()) meters[place] = decision.meters[i] ?? UNASKED
       if (!decision.admitted) {
         giveBack(taken, meters)
-        const { retryAfterMs } = decision
-        return { admitted: false, hold: part.places[decision.hold] ?? 0, retryAfterMs, meters }
+        return { ...decision, hold: part.places[decision.hold] ?? 0, meters }
       }
       degraded ||= decision.degraded
       taken.push({ part, reservation: decision.reservation })
@@ -49,8 +48,8 @@ function giveBack(taken: readonly Taken[], meters: Remaining[]): void {
     for (const [i, place] of part.places.entries()) {
       const meter = meters[place]
       if (meter === undefined) continue
-      const remaining = meter.remaining + (part.holds[i]?.amount ?? 0)
-      meters[place] = { ...meter, remaining: Math.min(meter.limit, remaining) }
+      const used = Math.max(0, meter.used - (part.holds[i]?.amount ?? 0))
+      meters[place] = { ...meter, used, remaining: Math.max(0, meter.limit - used) }
     }
   }
 }
@@ -61,6 +60,23 @@ class CombinedReservation implements Reservation {
 
   constructor(taken: readonly Taken[]) {
     this.#taken = taken
+  }
+
+  used(hold: number, total: number): 'within' | 'short' {
+    for (const { part, reservation } of this.#taken) {
+      const place = part.places.indexOf(hold)
+      if (place >= 0) return reservation.used(place, total)
+    }
+    return 'short'
+  }
+
+  grow(hold: number, amount: number): Awaitable<boolean> {
+    if (this.closed) return false
+    for (const { part, reservation } of this.#taken) {
+      const place = part.places.indexOf(hold)
+      if (place >= 0) return reservation.grow(place, amount)
+    }
+    return false
   }
 
   close(actual?: readonly number[]): void {

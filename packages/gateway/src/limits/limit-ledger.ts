@@ -1,14 +1,10 @@
-import type { Awaitable, Clock, Decision, Hold, Ledger, RedisLimitStore } from '@pratu/plugin-kit'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Awaitable, Clock, Decision, Hold, Ledger } from '@pratu/plugin-kit'
 import type { RedisConnection, RedisConnections } from '../redis/index.ts'
-import { addUnlimited } from './decision-batch.ts'
-import { ExactCounting } from './exact-counting.ts'
 import { partition, reserveInTurn, type Part } from './in-turn.ts'
-import { KongCounting } from './kong-counting.ts'
 import { checkLimit, type LedgerUsage, type MemoryLedger } from './memory-ledger.ts'
-import { RemoteMeter, isRemote, type RemoteCounting } from './remote-meter.ts'
-import { ReplicaCount } from './replica-count.ts'
-import { StoreFailure } from './store-failure.ts'
-import { SyncedCounting } from './synced-counting.ts'
+import { RedisStore } from './redis-store.ts'
+import { RemoteMeter, isRemote } from './remote-meter.ts'
 
 export interface LimitLedgerOptions {
   readonly memory: MemoryLedger
@@ -18,67 +14,48 @@ export interface LimitLedgerOptions {
   readonly replicaId: string
 }
 
+/** What shared stores have not been told yet. */
+export interface CorrectionUsage {
+  readonly waitingBytes: number
+  /** Given up since the start: too many waited, or the store refused them. */
+  readonly lost: number
+}
+
 /** The ledger of a worker: every meter counts where its definition says. */
 export interface LimitLedger extends Ledger {
   /** What is counted in this process. */
   usage(): LedgerUsage
+  corrections(): CorrectionUsage
   /** Whether a store that is in use is away, so that its meters' policies decide. */
   readonly degraded: boolean
+  /** Resolves when shared stores know of everything that was closed, or after that long. */
+  settle(timeoutMs: number): Promise<void>
   close(): void
 }
 
-/** Everything that counts over one connection. */
-interface Store {
-  readonly failure: StoreFailure
-  readonly replicas: ReplicaCount
-  readonly countings: Map<string, RemoteCounting>
-}
+const SETTLE_LOOK_MS = 2
 
 /** Meters in memory answer synchronously and at the memory ledger's own speed, whatever else there is. */
 export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
   const { memory, connections, clock, replicaId } = options
-  const nowMs = (): number => clock.monotonic()
-  const stores = new Map<RedisConnection, Store>()
+  const stores = new Map<RedisConnection, RedisStore>()
+  let lostBefore = 0
 
-  function storeOf(connection: RedisConnection): Store {
+  function storeOf(connection: RedisConnection): RedisStore {
     let store = stores.get(connection)
     if (store === undefined) {
-      const replicas = new ReplicaCount({ connection, replicaId, nowMs })
-      store = { replicas, failure: new StoreFailure(memory, replicas), countings: new Map() }
+      store = new RedisStore({ connection, memory, clock, replicaId })
       stores.set(connection, store)
     }
     return store
   }
 
-  function countingOf(connection: RedisConnection, definition: RedisLimitStore): RemoteCounting {
-    const { failure, replicas, countings } = storeOf(connection)
-    if (definition.onFailure === 'local') replicas.start()
-    const { counting, syncSeconds } = definition
-    const key = `${counting} ${syncSeconds ?? ''}`
-    let known = countings.get(key)
-    if (known !== undefined) return known
-    const kong = counting === 'kong' ? new KongCounting({ connection, failure, clock }) : undefined
-    const exact = kong ?? new ExactCounting(connection, failure)
-    if (syncSeconds === undefined) known = exact
-    else {
-      known = new SyncedCounting({
-        exact,
-        add: (amounts) => kong?.add(amounts) ?? addUnlimited(connection, amounts),
-        syncSeconds,
-        nowMs,
-      })
-    }
-    countings.set(key, known)
-    return known
-  }
-
   function forget(connection: RedisConnection): void {
     const store = stores.get(connection)
+    if (store === undefined) return
     stores.delete(connection)
-    store?.replicas.stop()
-    for (const counting of store?.countings.values() ?? []) {
-      if (counting instanceof SyncedCounting) counting.stop()
-    }
+    store.stop()
+    lostBefore += store.corrections.lost
   }
 
   function reserveElsewhere(holds: readonly Hold[]): Awaitable<Decision> {
@@ -104,9 +81,14 @@ export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
       if (store === undefined) return memory.meter(definition)
       checkLimit(definition)
       const connection = connections.acquire(store.redis)
-      return new RemoteMeter(definition, store, countingOf(connection, store), () =>
-        connections.release(connection, () => forget(connection)),
-      )
+      const release = (): void => connections.release(connection, () => forget(connection))
+      try {
+        const counting = storeOf(connection).countingFor(definition, store)
+        return new RemoteMeter(definition, store, counting, release)
+      } catch (error) {
+        release()
+        throw error
+      }
     },
 
     reserve(holds) {
@@ -114,10 +96,41 @@ export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
       return memory.reserve(holds)
     },
 
+    peek: (meter, scope) =>
+      meter instanceof RemoteMeter ? meter.counting.peek(meter, scope) : memory.peek(meter, scope),
+
+    reset: (meter, scope) =>
+      meter instanceof RemoteMeter
+        ? meter.counting.reset(meter, scope)
+        : memory.reset(meter, scope),
+
+    record: (meter, scope, amount, atMs) =>
+      meter instanceof RemoteMeter
+        ? meter.counting.record(meter, scope, amount, atMs)
+        : memory.record(meter, scope, amount, atMs),
+
     usage: () => memory.usage(),
+
+    corrections() {
+      let waitingBytes = 0
+      let lost = lostBefore
+      for (const { corrections } of stores.values()) {
+        waitingBytes += corrections.waitingBytes
+        lost += corrections.lost
+      }
+      return { waitingBytes, lost }
+    },
 
     get degraded() {
       return connections.degraded
+    },
+
+    async settle(timeoutMs) {
+      const untilMs = clock.monotonic() + timeoutMs
+      while ([...stores.values()].some(({ settled }) => !settled)) {
+        if (clock.monotonic() >= untilMs) return
+        await sleep(SETTLE_LOOK_MS)
+      }
     },
 
     close() {

@@ -7,17 +7,33 @@ import type {
   MeterDefinition,
   Period,
   RedisLimitStore,
+  Remaining,
 } from '@pratu/plugin-kit'
-import { PERIODS } from './calendar-window.ts'
+import { zoneBoundaries, type ZoneBoundaries } from './zone-boundaries.ts'
 
 /** Counts in a store that other processes share. */
 export interface RemoteCounting {
   reserve(holds: readonly RemoteHold[]): Awaitable<Decision>
+  peek(meter: RemoteMeter, scope: string): Awaitable<Remaining>
+  reset(meter: RemoteMeter, scope: string): Awaitable<void>
+  record(meter: RemoteMeter, scope: string, amount: number, atMs: number): Awaitable<void>
 }
 
 export interface RemoteHold extends Hold {
   readonly meter: RemoteMeter
 }
+
+/** A meter as the scripts know it (`lua-counters.ts`). */
+export type ScriptMeter = readonly (string | number)[]
+
+/** The numbers of the kinds in the scripts. */
+const UTC_PERIODS: readonly Period[] = ['second', 'minute', 'hour', 'day', 'week', 'month', 'year']
+const ZONED = 8
+const SLIDING = 9
+const GCRA = 10
+const LEASES = 11
+/** A sliding window forgets an eighth of its length at a time. */
+const BUCKETS = 8
 
 /** Bytes of a meter's name in Redis, base64: short, so that small hashes stay compact there. */
 const FIELD_BYTES = 9
@@ -29,13 +45,13 @@ export class RemoteMeter implements Meter {
   readonly definition: MeterDefinition
   readonly store: RedisLimitStore
   readonly counting: RemoteCounting
-  readonly period: Period
-  /** As the scripts count them, from 1. */
-  readonly periodNumber: number
   /** Its name in the hash of a scope. */
   readonly field: string
+  /** Whether what it counts is held in leases. */
+  readonly isLeased: boolean
   readonly #onRelease: () => void
   #released = false
+  #zone: ZoneBoundaries | undefined
 
   constructor(
     definition: MeterDefinition,
@@ -46,14 +62,49 @@ export class RemoteMeter implements Meter {
     this.definition = definition
     this.store = store
     this.counting = counting
-    this.period = definition.window.period
-    this.periodNumber = PERIODS.indexOf(this.period) + 1
+    this.isLeased = definition.window.kind === 'concurrency'
     this.field = createHash('sha256')
       .update(definition.id)
       .digest()
       .subarray(0, FIELD_BYTES)
       .toString('base64url')
     this.#onRelease = onRelease
+  }
+
+  /** The period of a window of the UTC calendar. @throws {TypeError} for any other window. */
+  get period(): Period {
+    const { window, id } = this.definition
+    if (window.kind === 'calendar') return window.period
+    throw new TypeError(`meter ${id}: a ${window.kind} window has no period`)
+  }
+
+  /** The key that holds a scope's counter. */
+  keyOf(scope: string): string {
+    return this.isLeased ? `pratu:leases:{${tagOf(scope)}}:${this.field}` : scopeKey(scope)
+  }
+
+  /**
+   * @param atMs Redis's time, as far as it is known.
+   * @param unlimited whether to count without a limit.
+   */
+  forScript(atMs: number, unlimited = false): ScriptMeter {
+    const { window, limit, mode } = this.definition
+    const silent = unlimited || mode === 'report' ? 1 : 0
+    switch (window.kind) {
+      case 'calendar': {
+        if (window.timeZone === undefined) {
+          return [this.field, UTC_PERIODS.indexOf(window.period) + 1, limit, silent]
+        }
+        this.#zone = zoneBoundaries(window.period, window.timeZone, atMs, this.#zone)
+        return [this.field, ZONED, limit, silent, ...this.#zone]
+      }
+      case 'sliding':
+        return [this.field, SLIDING, limit, silent, Math.ceil(window.lengthMs / BUCKETS)]
+      case 'gcra':
+        return [this.field, GCRA, limit, silent, window.lengthMs, window.burst]
+      case 'concurrency':
+        return [this.field, LEASES, limit, silent, window.leaseMs]
+    }
   }
 
   release(): void {
@@ -67,6 +118,13 @@ export function isRemote(hold: Hold): hold is RemoteHold {
   return hold.meter instanceof RemoteMeter
 }
 
+/** Whether a hold is larger than its meter admits even when nothing is counted. */
+export function isPermanent({ meter: { definition }, amount }: Hold): boolean {
+  if (definition.mode === 'report') return false
+  const { window, limit } = definition
+  return amount > (window.kind === 'gcra' ? window.burst : limit)
+}
+
 /** @throws {RangeError} for an amount that is not a whole number from 1. */
 export function checkAmount({ meter, amount }: Hold): void {
   if (Number.isSafeInteger(amount) && amount >= 1) return
@@ -75,9 +133,14 @@ export function checkAmount({ meter, amount }: Hold): void {
 
 /**
  * The hash that holds a scope's counters. The tag in braces keeps whatever else a scope may get in the same slot of a
- * cluster. A client's own text (a header's value) never makes a long or an odd key.
+ * cluster.
  */
 export function scopeKey(scope: string): string {
-  if (scope.length <= MAX_PLAIN_SCOPE && PLAIN_SCOPE.test(scope)) return `pratu:limits:{${scope}}`
-  return `pratu:limits:{sha256:${createHash('sha256').update(scope).digest('base64url')}}`
+  return `pratu:limits:{${tagOf(scope)}}`
+}
+
+/** A client's own text (a header's value) never makes a long or an odd key. */
+function tagOf(scope: string): string {
+  if (scope.length <= MAX_PLAIN_SCOPE && PLAIN_SCOPE.test(scope)) return scope
+  return `sha256:${createHash('sha256').update(scope).digest('base64url')}`
 }

@@ -1,10 +1,15 @@
-import type { Decision, Hold, Meter, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { Decision, Hold, Meter, MeterWindow, Remaining, Reservation } from '@pratu/plugin-kit'
 import { GatewayError } from '../errors/index.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import type { RemoteHold, RemoteMeter } from './remote-meter.ts'
 
-const UNCOUNTED: Remaining = { limit: 0, remaining: 0, resetMs: 0, unknown: true }
-const NOTHING_HELD: Reservation = { closed: true, close: () => undefined }
+/** Nobody counts: as much as is asked. */
+const NOTHING_HELD: Reservation = {
+  closed: true,
+  used: () => 'within',
+  grow: () => true,
+  close: () => undefined,
+}
 
 /** Decides while the shared store is away, as each meter's policy says. */
 export class StoreFailure {
@@ -26,7 +31,7 @@ export class StoreFailure {
     for (const [place, hold] of holds.entries()) {
       const { onFailure } = hold.meter.store
       if (onFailure === 'deny') throw new GatewayError('limit_store_unavailable', {}, { cause })
-      meters.push(UNCOUNTED)
+      meters.push(unknownState(hold.meter))
       if (onFailure === 'allow') continue
       shares.push({ meter: this.#share(hold.meter), scope: hold.scope, amount: hold.amount })
       places.push(place)
@@ -35,7 +40,10 @@ export class StoreFailure {
       return { admitted: true, degraded: true, meters, reservation: NOTHING_HELD }
     }
     const decision = this.#memory.reserve(shares)
-    for (const [i, place] of places.entries()) meters[place] = decision.meters[i] ?? UNCOUNTED
+    for (const [i, place] of places.entries()) {
+      const known = decision.meters[i]
+      if (known !== undefined) meters[place] = known
+    }
     if (!decision.admitted) {
       return { ...decision, hold: places[decision.hold] ?? 0, meters }
     }
@@ -50,21 +58,35 @@ export class StoreFailure {
     }
   }
 
-  /** At least 1: a limit smaller than the number of replicas would otherwise admit nobody at all. */
   #share(meter: RemoteMeter): Meter {
     const { definition } = meter
-    const limit = Math.max(1, Math.floor(definition.limit / this.#replicas.replicas))
+    const limit = portion(definition.limit, this.#replicas.replicas)
     const known = this.#shares.get(meter)
     if (known?.limit === limit) return known.meter
     const share = this.#memory.meter({
       id: `share:${definition.id}`,
       quantity: definition.quantity,
-      window: definition.window,
+      window: shareOf(definition.window, this.#replicas.replicas),
       limit,
+      mode: definition.mode,
     })
     this.#shares.set(meter, { limit, meter: share })
     return share
   }
+}
+
+/** What is said of a meter that nobody can ask. */
+export function unknownState({ definition: { limit } }: Meter): Remaining {
+  return { limit, remaining: 0, used: 0, resetMs: 0, unknown: true }
+}
+
+/** At least 1: a limit smaller than the number of replicas would otherwise admit nobody at all. */
+function portion(limit: number, replicas: number): number {
+  return Math.max(1, Math.floor(limit / replicas))
+}
+
+function shareOf(window: MeterWindow, replicas: number): MeterWindow {
+  return window.kind === 'gcra' ? { ...window, burst: portion(window.burst, replicas) } : window
 }
 
 /** A reservation of some of the holds, closed with the amounts of all. */
@@ -72,6 +94,14 @@ function picked(inner: Reservation, places: readonly number[]): Reservation {
   return {
     get closed() {
       return inner.closed
+    },
+    used(hold, total) {
+      const place = places.indexOf(hold)
+      return place < 0 ? 'within' : inner.used(place, total)
+    },
+    grow(hold, amount) {
+      const place = places.indexOf(hold)
+      return place < 0 || inner.grow(place, amount)
     },
     close(actual) {
       inner.close(actual === undefined ? undefined : places.map((place) => actual[place] ?? 0))

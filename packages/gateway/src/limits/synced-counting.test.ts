@@ -1,4 +1,4 @@
-import type { Decision } from '@pratu/plugin-kit'
+import type { Decision, Reservation } from '@pratu/plugin-kit'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Amount } from './decision-batch.ts'
 import { SyncedCounting } from './synced-counting.ts'
@@ -15,15 +15,22 @@ function given(limit: number) {
       nowMs: () => performance.now(),
       syncSeconds: 1,
       exact: {
+        ...meter.counting,
         reserve: async (holds): Promise<Decision> => {
           const { scope } = holds[0] ?? { scope: '' }
           const admitted = total(scope) < limit
           if (admitted) shared.set(scope, total(scope) + 1)
-          const meters = [{ limit, remaining: limit - total(scope), resetMs: 60_000 }]
-          const reservation = { closed: false, close: () => undefined }
+          const used = total(scope)
+          const meters = [{ limit, remaining: limit - used, used, resetMs: 60_000 }]
+          const reservation: Reservation = {
+            closed: false,
+            used: () => 'within',
+            grow: () => false,
+            close: () => undefined,
+          }
           return admitted
             ? { admitted, degraded: false, meters, reservation }
-            : { admitted, hold: 0, retryAfterMs: 60_000, meters }
+            : { admitted, hold: 0, retryAfterMs: 60_000, permanent: false, meters }
         },
       },
       add: async (amounts: readonly Amount[]) => {

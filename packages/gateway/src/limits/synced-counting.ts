@@ -2,6 +2,7 @@ import type { Awaitable, Decision, Remaining, Reservation } from '@pratu/plugin-
 import type { Amount } from './decision-batch.ts'
 import {
   checkAmount,
+  isPermanent,
   type RemoteCounting,
   type RemoteHold,
   type RemoteMeter,
@@ -54,6 +55,24 @@ export class SyncedCounting implements RemoteCounting {
     return decide(holds, counters, nowMs)
   }
 
+  /** What Redis knows, and what it has not been told yet. */
+  async peek(meter: RemoteMeter, scope: string): Promise<Remaining> {
+    const state = await this.#options.exact.peek(meter, scope)
+    const own = this.#known.get(keyOf({ meter, scope }))?.own ?? 0
+    if (state.unknown === true || own === 0) return state
+    const used = Math.max(0, state.used + own)
+    return { ...state, used, remaining: Math.max(0, state.limit - used) }
+  }
+
+  async reset(meter: RemoteMeter, scope: string): Promise<void> {
+    this.#known.delete(keyOf({ meter, scope }))
+    await this.#options.exact.reset(meter, scope)
+  }
+
+  record(meter: RemoteMeter, scope: string, amount: number, atMs: number): Awaitable<void> {
+    return this.#options.exact.record(meter, scope, amount, atMs)
+  }
+
   stop(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -73,7 +92,7 @@ export class SyncedCounting implements RemoteCounting {
       const before = this.#known.get(key)
       const endsAtMs = nowMs + told.resetMs
       const own = before !== undefined && nowMs < before.endsAtMs ? before.own : 0
-      const shared = meter.definition.limit - told.remaining
+      const shared = told.used
       this.#known.set(key, { meter, scope, endsAtMs, shared, own, usedAtMs: nowMs })
     }
     this.#timer ??= this.#start()
@@ -123,7 +142,8 @@ function decide(holds: readonly RemoteHold[], counters: readonly Known[], nowMs:
     const counter = counters[i]
     if (counter === undefined) continue
     counter.usedAtMs = nowMs
-    const fits = counter.shared + counter.own + amount <= meter.definition.limit
+    const { limit, mode } = meter.definition
+    const fits = mode === 'report' || counter.shared + counter.own + amount <= limit
     if (fits || counter.endsAtMs <= latestMs) continue
     refusing = i
     latestMs = counter.endsAtMs
@@ -133,7 +153,8 @@ function decide(holds: readonly RemoteHold[], counters: readonly Known[], nowMs:
   }
   const meters = counters.map(({ meter, shared, own, endsAtMs }): Remaining => {
     const { limit } = meter.definition
-    return { limit, remaining: Math.max(0, limit - shared - own), resetMs: endsAtMs - nowMs }
+    const used = Math.max(0, shared + own)
+    return { limit, remaining: Math.max(0, limit - used), used, resetMs: endsAtMs - nowMs }
   })
   return refusing < 0
     ? {
@@ -142,17 +163,38 @@ function decide(holds: readonly RemoteHold[], counters: readonly Known[], nowMs:
         meters,
         reservation: new KnownReservation(holds, counters),
       }
-    : { admitted: false, hold: refusing, retryAfterMs: latestMs - nowMs, meters }
+    : {
+        admitted: false,
+        hold: refusing,
+        retryAfterMs: Math.max(1, latestMs - nowMs),
+        permanent: holds.some(isPermanent),
+        meters,
+      }
 }
 
 class KnownReservation implements Reservation {
   closed = false
-  readonly #holds: readonly RemoteHold[]
   readonly #counters: readonly Known[]
+  readonly #held: number[]
 
   constructor(holds: readonly RemoteHold[], counters: readonly Known[]) {
-    this.#holds = holds
     this.#counters = counters
+    this.#held = holds.map(({ amount }) => amount)
+  }
+
+  used(hold: number, total: number): 'within' | 'short' {
+    return total <= (this.#held[hold] ?? 0) ? 'within' : 'short'
+  }
+
+  grow(hold: number, amount: number): boolean {
+    const counter = this.#counters[hold]
+    const held = this.#held[hold]
+    if (this.closed || counter === undefined || held === undefined) return false
+    const { limit, mode } = counter.meter.definition
+    if (mode !== 'report' && counter.shared + counter.own + amount > limit) return false
+    counter.own += amount
+    this.#held[hold] = held + amount
+    return true
   }
 
   /** What is given back after an exchange makes `own` negative, and the next exchange tells Redis. */
@@ -161,7 +203,7 @@ class KnownReservation implements Reservation {
     this.closed = true
     if (actual === undefined) return
     for (const [i, counter] of this.#counters.entries()) {
-      const held = this.#holds[i]?.amount ?? 0
+      const held = this.#held[i] ?? 0
       counter.own += (actual[i] ?? held) - held
     }
   }

@@ -17,6 +17,10 @@ export const REDIS_STORE: RedisLimitStore = {
   syncSeconds: undefined,
 }
 
+function nobody(): never {
+  throw new Error('nobody was to be asked')
+}
+
 /** A meter per minute whose store is asked through `reserve`, or not at all. */
 export function remoteMeter(
   limit: number,
@@ -31,13 +35,7 @@ export function remoteMeter(
       limit,
     },
     { ...REDIS_STORE, ...store },
-    {
-      reserve:
-        reserve ??
-        (() => {
-          throw new Error('nobody was to be asked')
-        }),
-    },
+    { reserve: reserve ?? nobody, peek: nobody, reset: nobody, record: nobody },
     () => undefined,
   )
 }
