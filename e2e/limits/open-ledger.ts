@@ -37,17 +37,48 @@ export function meterOf(
   return { id, quantity: 'requests', window: { kind: 'calendar', period }, limit, store }
 }
 
+export interface LedgerOptions {
+  readonly connections?: RedisConnections
+  readonly store?: RedisLimitStore
+}
+
 /** Resolves when Redis is connected. */
-export async function openLedger(port: number): Promise<LimitLedger> {
+export async function openLedger(port: number, options: LedgerOptions = {}): Promise<LimitLedger> {
   const clock = { now: () => Date.now(), monotonic: () => performance.now() }
   const quiet = { info: () => undefined, warn: () => undefined }
   const ledger = createLimitLedger({
     memory: createMemoryLedger({ clock, table: createCounterTable() }),
-    connections: new RedisConnections({ log: quiet }),
+    connections: options.connections ?? new RedisConnections({ log: quiet }),
     clock,
     replicaId: `test:${process.pid}`,
   })
-  ledger.meter(meterOf('open', 'hour', 1, redisStore(port)))
+  ledger.meter(meterOf('open', 'hour', 1, options.store ?? redisStore(port)))
   await until('Redis is connected', () => !ledger.degraded)
   return ledger
+}
+
+/** At most so many at once, held in leases. */
+export function leaseOf(limit: number, leaseMs: number, port: number): MeterDefinition {
+  return {
+    id: `leases-${limit}-${leaseMs}`,
+    quantity: 'concurrent_requests',
+    window: { kind: 'concurrency', leaseMs },
+    limit,
+    store: redisStore(port),
+  }
+}
+
+/** Money per day. */
+export function budgetOf(
+  nanoDollars: number,
+  port: number,
+  more: Partial<RedisLimitStore> = {},
+): MeterDefinition {
+  return {
+    id: `budget-${nanoDollars}`,
+    quantity: 'nano_dollars',
+    window: { kind: 'calendar', period: 'day' },
+    limit: nanoDollars,
+    store: redisStore(port, more),
+  }
 }

@@ -131,7 +131,10 @@ local function readLevel(key, meter)
   local counter = {level = 0, used = 0}
   local at, level = string.match(redis.call('HGET', key, meter[1]) or '', '^g(%d+):(.+)$')
   if at then
-    local flown = math.max(0, now - tonumber(at)) * meter[3] / meter[5]
+    at = tonumber(at)
+    -- The clock stepped back: from now on it flows again.
+    if at > now then counter.changed = true end
+    local flown = math.max(0, now - at) * meter[3] / meter[5]
     counter.level = math.max(0, tonumber(level) - flown)
     counter.used = math.max(0, math.ceil(counter.level - 0.000001))
   end
