@@ -10,6 +10,7 @@ import { rateLimiting } from './rate-limiting/plugin.ts'
 import { requestSizeLimiting } from './request-size-limiting/plugin.ts'
 import { requestTermination } from './request-termination/plugin.ts'
 import { requestTransformer } from './request-transformer/plugin.ts'
+import { responseRateLimiting } from './response-ratelimiting/plugin.ts'
 
 /** Every plugin that is part of the gateway; `runtime/` hands the list on. A new plugin is a folder and a line here. */
 export const bundledPlugins: readonly AnyPluginDefinition[] = [
@@ -24,4 +25,5 @@ export const bundledPlugins: readonly AnyPluginDefinition[] = [
   requestSizeLimiting,
   requestTermination,
   requestTransformer,
+  responseRateLimiting,
 ]

@@ -14,7 +14,7 @@ export function createReferenceLedger(clock: Clock): Ledger {
       const nowMs = clock.now()
       const windows = holds.map((hold) => calendarWindow(periodOf(hold.meter), nowMs))
       const keys = holds.map((hold, i) =>
-        JSON.stringify([hold.meter.definition.id, hold.scope, windows[i]?.startMs]),
+        keyOf(hold.meter, hold.scope, windows[i]?.startMs ?? nowMs),
       )
       const asked = new Map<string, number>()
       let refusing = -1
@@ -69,10 +69,30 @@ export function createReferenceLedger(clock: Clock): Ledger {
         },
       }
     },
-    peek: ({ definition: { limit } }) => ({ limit, remaining: limit, used: 0, resetMs: 0 }),
-    reset: () => undefined,
-    record: () => undefined,
+    peek(meter, scope) {
+      const { limit } = meter.definition
+      const nowMs = clock.now()
+      const { startMs, endMs } = calendarWindow(periodOf(meter), nowMs)
+      const counted = used.get(keyOf(meter, scope, startMs)) ?? 0
+      return {
+        limit,
+        remaining: Math.max(0, limit - counted),
+        used: counted,
+        resetMs: endMs - nowMs,
+      }
+    },
+    reset(meter, scope) {
+      used.delete(keyOf(meter, scope, calendarWindow(periodOf(meter), clock.now()).startMs))
+    },
+    record(meter, scope, amount, atMs) {
+      const key = keyOf(meter, scope, calendarWindow(periodOf(meter), atMs).startMs)
+      used.set(key, (used.get(key) ?? 0) + amount)
+    },
   }
+}
+
+function keyOf({ definition }: Meter, scope: string, startMs: number): string {
+  return JSON.stringify([definition.id, scope, startMs])
 }
 
 function periodOf({ definition: { id, window } }: Meter): Period {
