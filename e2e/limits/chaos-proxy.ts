@@ -27,9 +27,15 @@ export async function startChaosProxy(ports: readonly number[]): Promise<ChaosPr
     }
     client.pipe(upstream)
     let passedAtMs = 0
+    const waiting: Buffer[] = []
     upstream.on('data', (chunk) => {
       passedAtMs = Math.max(passedAtMs, performance.now() + proxy.delay())
-      setTimeout(() => client.write(chunk), Math.max(0, passedAtMs - performance.now()))
+      waiting.push(chunk)
+      // Timers of different lengths may overtake each other by a millisecond; what they send does not.
+      setTimeout(() => {
+        const next = waiting.shift()
+        if (next !== undefined) client.write(next)
+      }, passedAtMs - performance.now())
     })
   })
   server.listen(0, '127.0.0.1')
