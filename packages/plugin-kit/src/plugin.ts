@@ -3,6 +3,7 @@ import type { Exchange, ConsumerRef, CredentialRef, Outcome } from './exchange.t
 import type { Hold, Ledger, Refusal, Remaining } from './ledger.ts'
 import type { Awaitable, ResponseHead, ResponseSink } from './messages.ts'
 import type { Reply } from './reply.ts'
+import type { ModelCall, Spending } from './spending.ts'
 
 /** Produces the response of an exchange: the last step of `access`, wrapped by plugins that cache. */
 export type Handler = (exchange: Exchange, out: ResponseSink) => void
@@ -36,6 +37,14 @@ export interface Plugin {
   admitted?(exchange: Exchange, remaining: readonly Remaining[]): void
   /** One of this plugin's holds refused; `refusal` speaks of this plugin's holds only. */
   refused?(exchange: Exchange, refusal: Refusal): Reply
+  /**
+   * What the upstream call of this exchange may use: taken together with every other plugin's, all or nothing, right
+   * before the call, when its body is complete. A call that never happens (a cache's answer) is never asked about.
+   *
+   * @param call what is known of the call to a model; `undefined` for plain traffic.
+   * @returns `undefined` when nothing is limited here; a reply to end the exchange with.
+   */
+  spends?(exchange: Exchange, call: ModelCall | undefined): Spending | Reply | undefined
   /** Wraps the handler of the plan, once, when the snapshot is built. */
   wrap?(next: Handler): Handler
   /** Before status and headers are sent; for refusals and errors too. */
@@ -98,7 +107,13 @@ export interface PluginCounter {
   add(amount: number): void
 }
 
-/** Counters that a plugin may add to the node's metrics. */
+/** One series of a gauge. */
+export interface PluginGauge {
+  /** @param value finite. */
+  set(value: number): void
+}
+
+/** What a plugin may add to the node's metrics. */
 export interface PluginMetrics {
   /**
    * A series to keep, for what is counted with every request: adding to it costs nothing to speak of.
@@ -108,6 +123,8 @@ export interface PluginMetrics {
   counter(metric: string, labels: readonly string[]): PluginCounter
   /** @param labels values in the order that the metric was declared with. */
   count(metric: string, labels: readonly string[], amount: number): void
+  /** A series to keep. @param labels values in the order that the metric was declared with. */
+  gauge(metric: string, labels: readonly string[]): PluginGauge
 }
 
 /** Everything a plugin instance may touch; injected, so that tests decide. */

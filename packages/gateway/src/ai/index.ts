@@ -1,6 +1,12 @@
 /** What is particular to models: recognising, metering and ending AI traffic honestly. */
 export { DIALECTS, type Dialect } from './dialects/index.ts'
-export { meter, METERED, type MeteredUsage, type MeterOptions } from './metering/index.ts'
+export {
+  createCallReader,
+  meter,
+  METERED,
+  type MeteredUsage,
+  type MeterOptions,
+} from './metering/index.ts'
 export {
   NO_OVERLAY,
   overlayOf,

@@ -229,6 +229,44 @@ export const METRICS = {
     across: 'max',
   },
 
+  // The plugin ai-limits
+  pratu_limits_limit: {
+    type: 'gauge',
+    help: 'What a limit of ai-limits admits per window; cost in dollars',
+    labels: ['limit', 'quantity'],
+    across: 'max',
+  },
+  pratu_limits_used_total: {
+    type: 'counter',
+    help: 'What was counted against a limit, settled to the truth; cost in dollars',
+    labels: ['limit', 'quantity', 'consumer'],
+  },
+  pratu_limits_reserved: {
+    type: 'gauge',
+    help: 'What calls under way have reserved of a limit; cost in dollars',
+    labels: ['limit', 'quantity'],
+  },
+  pratu_limits_refused_total: {
+    type: 'counter',
+    help: 'Requests that a limit refused, or with mode report would have',
+    labels: ['limit', 'quantity', 'mode'],
+  },
+  pratu_limits_warned_total: {
+    type: 'counter',
+    help: 'Times that a warn_at share of a limit was crossed',
+    labels: ['limit', 'quantity', 'share'],
+  },
+  pratu_limits_cut_total: {
+    type: 'counter',
+    help: 'Streams that were ended because a limit was used up',
+    labels: ['limit', 'quantity'],
+  },
+  pratu_limits_overshoot_total: {
+    type: 'counter',
+    help: 'What calls used beyond a limit, as far as this replica knows; cost in dollars',
+    labels: ['limit', 'quantity'],
+  },
+
   // The usage journal
   pratu_journal_records_total: {
     type: 'counter',

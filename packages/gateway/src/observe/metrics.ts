@@ -104,7 +104,12 @@ export class Metrics {
   }
 
   gauge<Name extends GaugeName>(name: Name, ...labels: LabelArguments<Name>): Gauge {
-    const handle = this.#obtain(name, labelsOf(labels))
+    return this.gaugeOf(name, labelsOf(labels))
+  }
+
+  /** `gauge` for a name that is known only at run time. @throws as `counterOf`. */
+  gaugeOf(name: GaugeName, labels: readonly string[]): Gauge {
+    const handle = this.#obtain(name, labels)
     if (!(handle instanceof Gauge)) throw new TypeError(`${name} is not a gauge`)
     return handle
   }

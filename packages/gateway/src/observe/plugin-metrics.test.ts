@@ -52,6 +52,20 @@ describe('what plugins count', () => {
     ])
   })
 
+  test('a gauge that a plugin keeps takes finite values only', () => {
+    const { metrics, plugin, mistakes } = given()
+    const gauge = plugin.gauge('pratu_limits_limit', ['budget', 'cost'])
+    gauge.set(5)
+    gauge.set(Number.NaN)
+    plugin.gauge('pratu_cache_requests_total', ['s', 'r', 'hit']).set(1)
+    plugin.gauge('pratu_limits_limit', ['budget']).set(1)
+    expect(metrics.total('pratu_limits_limit', ['budget', 'cost'])).toBe(5)
+    expect(mistakes).toEqual([
+      'pratu_limits_limit: NaN is not a value',
+      'pratu_cache_requests_total: there is no such gauge',
+    ])
+  })
+
   test('a mistake of a plugin is told once and never thrown', () => {
     const { plugin, mistakes } = given()
     for (let again = 0; again < 3; again += 1) {

@@ -1,8 +1,9 @@
-import type { PluginCounter, PluginMetrics } from '@pratu/plugin-kit'
+import type { PluginCounter, PluginGauge, PluginMetrics } from '@pratu/plugin-kit'
 import {
   isMetricName,
   metricDefinition,
   type CounterName,
+  type GaugeName,
   type MetricName,
 } from './metric-names.ts'
 import type { Counter } from './metric-handles.ts'
@@ -16,8 +17,8 @@ export interface PluginMetricsOptions {
 }
 
 /**
- * What plugins count with: only counters of `metric-names.ts`, only finite amounts that are not negative. Anything else
- * is a mistake of the plugin, told once and left out.
+ * What plugins count with: only counters and gauges of `metric-names.ts`, only finite amounts, for counters not negative.
+ * Anything else is a mistake of the plugin, told once and left out.
  */
 export function createPluginMetrics(
   metrics: Metrics,
@@ -34,13 +35,14 @@ export function createPluginMetrics(
       mistake(metric, 'there is no such counter')
       return undefined
     }
+    return takes(metric, labels) ? metrics.counterOf(metric, labels) : undefined
+  }
+  function takes(metric: MetricName, labels: readonly string[]): boolean {
     const definition = metricDefinition(metric)
-    if (definition.origin === 'article' && options.compatibility === 'kong') return undefined
-    if (labels.length !== definition.labels.length) {
-      mistake(metric, `it has ${definition.labels.length} labels, not ${labels.length}`)
-      return undefined
-    }
-    return metrics.counterOf(metric, labels)
+    if (definition.origin === 'article' && options.compatibility === 'kong') return false
+    if (labels.length === definition.labels.length) return true
+    mistake(metric, `it has ${definition.labels.length} labels, not ${labels.length}`)
+    return false
   }
   function add(series: Counter, metric: string, amount: number): void {
     if (Number.isFinite(amount) && amount >= 0) series.add(amount)
@@ -55,13 +57,31 @@ export function createPluginMetrics(
       const series = find(metric, labels)
       if (series !== undefined) add(series, metric, amount)
     },
+    gauge(metric, labels) {
+      if (!isMetricName(metric) || !isGaugeName(metric)) {
+        mistake(metric, 'there is no such gauge')
+        return NOWHERE
+      }
+      if (!takes(metric, labels)) return NOWHERE
+      const series = metrics.gaugeOf(metric, labels)
+      return {
+        set: (value) => {
+          if (Number.isFinite(value)) series.set(value)
+          else mistake(metric, `${value} is not a value`)
+        },
+      }
+    },
   }
 }
 
-const NOWHERE: PluginCounter = { add: () => undefined }
+const NOWHERE: PluginCounter & PluginGauge = { add: () => undefined, set: () => undefined }
 
 function isCounterName(name: MetricName): name is CounterName {
   return metricDefinition(name).type === 'counter'
+}
+
+function isGaugeName(name: MetricName): name is GaugeName {
+  return metricDefinition(name).type === 'gauge'
 }
 
 const PERIOD_SECONDS: Readonly<

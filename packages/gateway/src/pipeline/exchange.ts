@@ -17,6 +17,7 @@ import type { GatewayError } from '../errors/index.ts'
 import type { RouteMatch } from '../router/index.ts'
 import type { Try } from '../upstream/index.ts'
 import type { ClientChannel, Departure } from './client-channel.ts'
+import type { Flight } from './flight.ts'
 import { upstreamHeaders } from './forwarded-headers.ts'
 import type { BoundPlugin, Plan } from './plan.ts'
 import type { BoundRoute, InterruptibleExchange, Snapshot } from './snapshot.ts'
@@ -46,6 +47,8 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   matchedPath: string | undefined
   #reservation: Reservation | undefined
   #holds = 0
+  flight: Flight | undefined
+  spendRefused = false
 
   method: string
   path = ''
@@ -73,6 +76,7 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   #cancelListener: (() => void) | undefined
   #moreCancelListeners: (() => void)[] | undefined
   #interruptListener: ((error: GatewayError) => void) | undefined
+  #enoughListener: (() => void) | undefined
   #departed = false
   /** Takes an interruption while no handler is at work. */
   errorSink: ErrorSink | undefined
@@ -216,6 +220,22 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   get requestBytes(): number {
     return this.client.bytesReceived
   }
+  onEnough(listener: () => void): void {
+    this.#enoughListener = listener
+  }
+
+  enough(): void {
+    this.#enoughListener?.()
+  }
+
+  openFlight(flight: Flight): void {
+    this.flight = flight
+  }
+
+  refuseSpend(): void {
+    this.spendRefused = true
+  }
+
 
   get responseBytes(): number {
     return this.client.bytesSent

@@ -6,6 +6,8 @@ export { handle } from './handle.ts'
 export { dispatch } from './dispatch.ts'
 export { createProxy } from './proxy.ts'
 export type { Plan } from './plan.ts'
+export { Flight } from './flight.ts'
+export { createSpendStage, type CallReader } from './spend.ts'
 export { createPlanSelector, type PlanSelector, type ScopedPlugin } from './plan-selector.ts'
 export type { ClientChannel, Departure } from './client-channel.ts'
 export type {

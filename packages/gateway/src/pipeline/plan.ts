@@ -19,6 +19,8 @@ export interface Plan {
   /** Index in `access` before which all holds are asked for together; -1 without a limiting plugin. */
   readonly admissionAt: number
   readonly limiters: readonly Plugin[]
+  /** The plugins that limit what upstream calls use. */
+  readonly spenders: readonly Plugin[]
   readonly responseHeaders: readonly Plugin[]
   readonly responseBody: readonly Plugin[]
   readonly log: readonly Plugin[]
@@ -46,6 +48,7 @@ export function compilePlan(selected: readonly BoundPlugin[], handler: Handler):
     access,
     admissionAt: access.findIndex(({ plugin }) => plugin.holds !== undefined),
     limiters: only('holds'),
+    spenders: only('spends'),
     responseHeaders: only('responseHeaders'),
     responseBody: only('responseBody'),
     log: only('log'),

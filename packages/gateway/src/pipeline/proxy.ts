@@ -44,6 +44,7 @@ class ProxyCall implements UpstreamSink {
   start(): void {
     this.#exchange.onCancel(this.#cancel)
     this.#exchange.onInterrupt(this.#breakOff)
+    this.#exchange.onEnough(this.#cancel)
     const { body } = this.#exchange.request
     if (body.empty) {
       this.#send(undefined, undefined)

@@ -11,7 +11,9 @@ export function settle(exchange: LiveExchange): void {
   exchange.settled = true
   exchange.markEnded()
   exchange.snapshot.context.active.delete(exchange)
-  exchange.closeHolds(neverCompleted(exchange))
+  exchange.closeHolds(exchange.spendRefused || neverCompleted(exchange))
+  // Whoever measured the call has closed it with what it used; nobody else ever will.
+  exchange.flight?.close()
   runLog(exchange)
   exchange.snapshot.context.observer.settled(exchange)
   exchange.snapshot.unpin()

@@ -12,6 +12,7 @@ import type { RouteSeries } from '../observe/index.ts'
 import type { Router } from '../router/index.ts'
 import type { Try, UpstreamTargeting } from '../upstream/index.ts'
 import type { ActiveExchanges, Listed } from './active-exchanges.ts'
+import type { Flight } from './flight.ts'
 import type { BoundPlugin, Plan } from './plan.ts'
 
 /** A route as the router's value: all that a request needs once it has matched. */
@@ -68,6 +69,15 @@ export interface PinnedExchange extends Exchange {
   readonly headers: HeaderFields
   /** Who is told, at most one, when the gateway itself must end this exchange (drain deadline). */
   onInterrupt(listener: (error: GatewayError) => void): void
+  /** Who is told, at most one, when nothing more is wanted of the upstream although the client is still there. */
+  onEnough(listener: () => void): void
+  /** The answer was ended here: the upstream is to stop. */
+  enough(): void
+  /** What the exchange's upstream call has reserved; `undefined` when no plugin limits it. */
+  readonly flight: Flight | undefined
+  openFlight(flight: Flight): void
+  /** Its upstream call was refused by a limit: its admission is given back too. */
+  refuseSpend(): void
   /** An attempt is about to be written. */
   markSent(): void
   markUpstreamHead(status: number): void

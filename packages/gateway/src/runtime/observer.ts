@@ -57,7 +57,7 @@ function firstTokenMs(exchange: PinnedExchange, metered: MeteredUsage | undefine
 function recordUsage(
   llmMetrics: LlmMetrics,
   exchange: PinnedExchange,
-  { model, usage, cost, anomaly, timeToFirstTokenMs }: MeteredUsage,
+  { model, usage, cost, anomaly, cut, timeToFirstTokenMs }: MeteredUsage,
 ): void {
   const service = exchange.service?.name ?? exchange.service?.host ?? ''
   llmMetrics.record({
@@ -78,7 +78,7 @@ function recordUsage(
     firstTokenMs: timeToFirstTokenMs ?? -1,
   })
   if (anomaly) llmMetrics.anomaly(service, 'impossible_count')
-  else if (usage.source === 'estimated' && exchange.outcome === 'ok') {
+  else if (usage.source === 'estimated' && exchange.outcome === 'ok' && !cut) {
     llmMetrics.anomaly(service, 'missing')
   }
 }
@@ -90,11 +90,12 @@ function consumerLabel(exchange: PinnedExchange): string {
 }
 
 /** The `ai` member of the log line: figures only, never a prompt or an answer (S47). */
-function usageFields({ model, streamed, usage, cost, timeToFirstTokenMs }: MeteredUsage): object {
+function usageFields({ model, streamed, usage, cost, cut, timeToFirstTokenMs }: MeteredUsage): object {
   const { nanoDollars } = cost
   return {
     model,
     streamed,
+    cut_by_limit: cut || undefined,
     // Nine decimals at most, and the nearest double is written with just these.
     cost_dollars: nanoDollars === undefined ? undefined : nanoDollars / 1e9,
     priced: nanoDollars !== undefined,

@@ -1,6 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import type { AnyPluginDefinition, Clock, RequestView } from '@pratu/plugin-kit'
-import { meter, NO_OVERLAY, overlayOf, PriceCatalogue, Pricing } from '../ai/index.ts'
+import {
+  createCallReader,
+  meter,
+  NO_OVERLAY,
+  overlayOf,
+  PriceCatalogue,
+  Pricing,
+} from '../ai/index.ts'
 import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
@@ -22,10 +29,12 @@ import {
 import {
   ActiveExchanges,
   createProxy,
+  createSpendStage,
   handle,
   type ClientChannel,
   type GatewayContext,
   type InterruptibleExchange,
+  type ServiceHandler,
 } from '../pipeline/index.ts'
 import { createUpstreamClient, type UpstreamClient } from '../upstream/index.ts'
 import { answerBare } from './bare-answer.ts'
@@ -176,12 +185,7 @@ export class Serving {
     return {
       plugins,
       context: { ...this.#context, serverToken: product, viaToken: product },
-      handler: meter(createProxy(this.#upstream), {
-        budget: this.#budget,
-        holdBytes: HOLD_BYTES,
-        pricing: this.#pricing(entities),
-        beforeEnd: this.#usageRecords?.beforeEnd,
-      }),
+      handler: this.#handler(this.#pricing(entities)),
       ledger: this.#ledger,
       cache: this.#cache,
       clock,
@@ -201,6 +205,17 @@ export class Serving {
       exchangeMetrics: this.#exchangeMetrics,
       bodyLimits: { plainBytes: settings.limits.bodyBytes, aiBytes: settings.limits.aiBodyBytes },
     }
+  }
+
+  /** Inside out: the call, what it used, what it may use. */
+  #handler(pricing: Pricing): ServiceHandler {
+    const metered = meter(createProxy(this.#upstream), {
+      budget: this.#budget,
+      holdBytes: HOLD_BYTES,
+      pricing,
+      beforeEnd: this.#usageRecords?.beforeEnd,
+    })
+    return createSpendStage(metered, createCallReader(pricing))
   }
 
   #pricing({ providers }: Entities): Pricing {

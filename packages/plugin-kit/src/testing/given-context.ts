@@ -49,6 +49,8 @@ export interface TestContext extends PluginContext {
   readonly clock: TestClock
   readonly logged: readonly LogEntry[]
   readonly counted: readonly MetricCount[]
+  /** The value that a gauge was set to last. */
+  gauge(metric: string, labels: readonly string[]): number | undefined
   /** Every `identities.credential` look-up, in order. */
   readonly lookups: readonly { readonly kind: string; readonly lookup: string }[]
 }
@@ -62,6 +64,7 @@ export function givenContext(given: ContextGiven = {}): TestContext {
   const logged: LogEntry[] = []
   const counted: MetricCount[] = []
   const lookups: { kind: string; lookup: string }[] = []
+  const gauges = new Map<string, number>()
   const kept = new Map<string, unknown>()
   let uuids = 0
 
@@ -90,6 +93,11 @@ export function givenContext(given: ContextGiven = {}): TestContext {
       count: (metric, labels, amount) => {
         counted.push({ metric, labels: [...labels], amount })
       },
+      gauge: (metric, labels) => ({
+        set: (value) => {
+          gauges.set(JSON.stringify([metric, ...labels]), value)
+        },
+      }),
     },
     log: {
       warn: (message, detail) => {
@@ -116,6 +124,7 @@ export function givenContext(given: ContextGiven = {}): TestContext {
     logged,
     counted,
     lookups,
+    gauge: (metric, labels) => gauges.get(JSON.stringify([metric, ...labels])),
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type Usage,
   type UsageReading,
 } from '../usage/index.ts'
+import { AnthropicCutter } from './cut-anthropic.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 import { eventType } from './event-type.ts'
 
@@ -80,6 +81,7 @@ export const anthropicMessages: Dialect = {
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
   contentBytesOf,
   openStream: () => new MessagesStream(),
+  openCutter: () => new AnthropicCutter(),
   errorEvent: ({ message }) =>
     `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: 'api_error', message } })}\n\n`,
 }

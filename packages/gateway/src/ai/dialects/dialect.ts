@@ -1,6 +1,7 @@
 import type { ErrorShape } from '@pratu/plugin-kit'
 import type { AiFormat } from '../../config/index.ts'
 import type { UsageReading } from '../usage/index.ts'
+import type { CutOptions, StreamCutter } from './stream-cutter.ts'
 
 /** What clients speak: one wire format, as far as metering and honest endings need it. Pure functions over bytes. */
 export interface Dialect {
@@ -17,6 +18,8 @@ export interface Dialect {
   contentBytesOf(answer: Buffer): number
   /** A reader for one stream of events. */
   openStream(): StreamReader
+  /** What can end a stream early and cleanly. */
+  openCutter(options: CutOptions): StreamCutter
   /** The event that tells a client that its stream broke; its library throws on it. */
   errorEvent(error: StreamError): string
 }

@@ -1,5 +1,6 @@
 import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, readCount, type UsageReading } from '../usage/index.ts'
+import { GeminiCutter } from './cut-gemini.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 
 const USAGE = Buffer.from('"usageMetadata"')
@@ -52,6 +53,7 @@ export const gemini: Dialect = {
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new GeminiStream(),
+  openCutter: ({ choices }) => new GeminiCutter(choices),
   errorEvent: ({ status, message }) =>
     `data: ${JSON.stringify({ error: { code: status, message, status: 'INTERNAL' } })}\n\n`,
 }

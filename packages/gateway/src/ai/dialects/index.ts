@@ -6,6 +6,7 @@ import { createOpenAiDialect } from './openai-chat.ts'
 import { openaiResponses } from './openai-responses.ts'
 
 export type { Dialect, StreamError, StreamReader } from './dialect.ts'
+export type { CutOptions, StreamCutter } from './stream-cutter.ts'
 
 /** Every wire format that is recognised, by its name in the configuration. */
 export const DIALECTS: Readonly<Record<AiFormat, Dialect>> = {

@@ -1,6 +1,7 @@
 import type { AiFormat } from '../../config/index.ts'
 import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, type UsageReading } from '../usage/index.ts'
+import { OpenAiCutter } from './cut-openai-chat.ts'
 import type { Dialect, StreamError, StreamReader } from './dialect.ts'
 
 const USAGE = Buffer.from('"usage"')
@@ -73,6 +74,7 @@ export function createOpenAiDialect(format: AiFormat): Dialect {
       readOpenAiUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
     contentBytesOf: contentBytes,
     openStream: () => new OpenAiStream(contentBytes),
+    openCutter: (options) => new OpenAiCutter(options, format === 'openai-completions'),
     errorEvent: openAiErrorEvent,
   }
 }

@@ -1,5 +1,6 @@
 import { jsonTextBytes, objectAfter, stringMember } from '../stream/index.ts'
 import { fromInclusive, member, type UsageReading } from '../usage/index.ts'
+import { ResponsesCutter } from './cut-openai-responses.ts'
 import type { Dialect, StreamReader } from './dialect.ts'
 import { eventType } from './event-type.ts'
 
@@ -32,6 +33,7 @@ export const openaiResponses: Dialect = {
   usageOf: (answer) => readUsage(objectAfter(answer, USAGE), stringMember(answer, SERVICE_TIER)),
   contentBytesOf: (answer) => jsonTextBytes(answer, TEXT),
   openStream: () => new ResponsesStream(),
+  openCutter: () => new ResponsesCutter(),
   errorEvent: ({ code, message }) =>
     `event: error\ndata: ${JSON.stringify({ type: 'error', code, message, param: null })}\n\n`,
 }

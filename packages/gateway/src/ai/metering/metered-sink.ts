@@ -7,12 +7,14 @@ import {
 import { GatewayError, toGatewayError } from '../../errors/index.ts'
 import { ByteCollector, mayHaveContent, type MemoryBudget } from '../../http/index.ts'
 import type { PinnedExchange } from '../../pipeline/index.ts'
-import type { Dialect, StreamReader } from '../dialects/index.ts'
+import type { Dialect } from '../dialects/index.ts'
 import { EventScanner } from '../stream/index.ts'
 import { formatDollars, type Cost, type PricedService, type Pricing } from '../prices/index.ts'
-import { estimateUsage, NO_USAGE, type Usage, type UsageReading } from '../usage/index.ts'
+import type { Usage } from '../usage/index.ts'
 import { AnswerTail } from './answer-tail.ts'
-import { modelInPath, readModel } from './request-model.ts'
+import { FlightWatch, useOf } from './flight-watch.ts'
+import { measure, requestedModel } from './measure.ts'
+import type { EventWatch, Watch } from './watch.ts'
 
 /** What one exchange used, as far as it is known at its end. */
 export interface MeteredUsage {
@@ -20,6 +22,8 @@ export interface MeteredUsage {
   readonly streamed: boolean
   readonly usage: Usage
   readonly cost: Cost
+  /** The stream was ended here because a limit was used up. */
+  readonly cut: boolean
   /** The provider's figures could not be counts and were replaced by estimates (F32). */
   readonly anomaly: boolean
   /** Arrival to the first generated text, ms; `undefined` when there was none. */
@@ -38,25 +42,6 @@ export interface MeterOptions {
   readonly beforeEnd?: ((exchange: PinnedExchange, then: () => void) => void) | undefined
 }
 
-/** A stream whose end must be its terminal event. */
-interface EventWatch {
-  readonly kind: 'events'
-  readonly scanner: EventScanner
-  readonly reader: StreamReader
-}
-
-/** A JSON answer, held until it is complete. */
-interface WholeWatch {
-  readonly kind: 'whole'
-  readonly held: ByteCollector
-}
-
-/** Bytes that we cannot or need not read, of which the end is kept for the usage figures. */
-interface PassingWatch {
-  readonly kind: 'passing'
-  readonly tail: AnswerTail
-}
-
 /** A request that carries it is told what it cost, in the field of the same name. */
 const COST_FIELD = 'x-pratu-cost'
 
@@ -73,13 +58,14 @@ export class MeteredSink implements ResponseSink {
   readonly #dialect: Dialect
   readonly #out: ResponseSink
   readonly #options: MeterOptions
-  #watch: EventWatch | WholeWatch | PassingWatch | undefined
+  #watch: Watch | undefined
   #head: ResponseHead | undefined
   #headSent = false
   #streamed = false
   #firstTokenMs: number | undefined
   #answerModel: string | undefined
   #closed = false
+  #cut = false
 
   constructor(
     exchange: PinnedExchange,
@@ -104,7 +90,7 @@ export class MeteredSink implements ResponseSink {
     if (watch.kind !== 'whole') this.#sendHead()
   }
 
-  #open({ status, headers }: ResponseHead): EventWatch | WholeWatch | PassingWatch {
+  #open({ status, headers }: ResponseHead): Watch {
     const type = headers.get('content-type')?.toLowerCase() ?? ''
     this.#streamed = type.startsWith('text/event-stream')
     const encoding = headers.get('content-encoding')
@@ -132,6 +118,7 @@ export class MeteredSink implements ResponseSink {
 
   #openStream(): EventWatch {
     const reader = this.#dialect.openStream()
+    const flight = FlightWatch.open(this.#exchange, this.#dialect)
     let events = 0
     const onEvent = (data: Buffer): void => {
       if (this.#answerModel === undefined && events++ < NAMING_EVENTS) {
@@ -139,11 +126,13 @@ export class MeteredSink implements ResponseSink {
       }
       const before = reader.contentEvents
       reader.read(data)
+      flight?.read(data)
       if (before === 0 && reader.contentEvents > 0) {
         this.#firstTokenMs = this.#exchange.record.requestLatencyMs
       }
     }
-    return { kind: 'events', reader, scanner: new EventScanner(onEvent, this.#options.budget) }
+    const scanner = new EventScanner(onEvent, this.#options.budget)
+    return { kind: 'events', reader, scanner, flight }
   }
 
   /** A head that a plugin's phase refuses is not sent: what follows must know. */
@@ -159,7 +148,9 @@ export class MeteredSink implements ResponseSink {
     switch (watch.kind) {
       case 'events': {
         const whole = watch.scanner.push(bufferOf(chunk))
-        return whole.length === 0 || this.#out.write(whole)
+        const ready = whole.length === 0 || this.#out.write(whole)
+        if (watch.flight !== undefined) this.#follow(watch, watch.flight)
+        return ready
       }
       case 'whole':
         return this.#hold(watch.held, chunk)
@@ -167,6 +158,21 @@ export class MeteredSink implements ResponseSink {
         watch.tail.add(bufferOf(chunk))
         return this.#out.write(chunk)
     }
+  }
+
+  /** Tells the flight what the stream has used so far, and ends the stream where there is no more (architecture §2). */
+  #follow({ reader, scanner }: EventWatch, flight: FlightWatch): void {
+    if (this.#closed || reader.state !== 'open') return
+    const { usage } = measure(this.#exchange, this.#dialect, this.#watch, EMPTY)
+    if (usage.source === 'none' || flight.progress(usage, this.#cost(usage)) === 'on') return
+    if (!flight.endable || scanner.overflowed) return
+    this.#cut = true
+    this.#close(EMPTY)
+    this.#exchange.enough()
+    this.#finish(() => {
+      this.#out.write(Buffer.from(flight.end(usage)))
+      this.#out.end()
+    })
   }
 
   #hold(held: ByteCollector, chunk: Uint8Array): boolean {
@@ -297,64 +303,25 @@ export class MeteredSink implements ResponseSink {
     const watch = this.#watch
     if (watch?.kind === 'whole') watch.held.release()
     else if (watch?.kind === 'events') watch.scanner.release()
-    const reading = this.#reading(answer)
-    const usage = typeof reading === 'object' ? reading : this.#estimate(answer)
+    const { usage, anomaly } = measure(this.#exchange, this.#dialect, watch, answer)
     if (watch?.kind === 'whole') this.#answerModel = this.#dialect.modelOf(answer)
-    const model = this.#model()
-    const cost = this.#options.pricing.cost(this.#service, [model, this.#answerModel], usage)
+    const cost = this.#cost(usage)
     this.#exchange.setNote(METERED, {
-      model: model ?? this.#answerModel,
+      model: requestedModel(this.#exchange) ?? this.#answerModel,
       streamed: this.#streamed,
       usage,
       cost,
-      anomaly: reading === 'anomaly',
+      cut: this.#cut,
+      anomaly,
       timeToFirstTokenMs: this.#firstTokenMs,
     })
+    this.#exchange.flight?.close(useOf(usage, cost))
     return cost
   }
 
-  /** As the request names it: in its body, else in its path. */
-  #model(): string | undefined {
-    const { path } = this.#exchange.request
-    return this.#modelInBody() ?? modelInPath(path)
-  }
-
-  #modelInBody(): string | undefined {
-    const { body } = this.#exchange.request
-    // Bodies that were too large to buffer went through unread.
-    const bytes =
-      body.completed && body.replayable ? body.bytes(Number.MAX_SAFE_INTEGER) : undefined
-    if (bytes === undefined || bytes instanceof Promise) return undefined
-    return readModel(bufferOf(bytes))
-  }
-
-  #reading(answer: Buffer): UsageReading {
-    if (this.#usedNothing()) return NO_USAGE
-    const watch = this.#watch
-    if (watch?.kind === 'events') return watch.reader.usage
-    return watch?.kind === 'passing' && !watch.tail.readable
-      ? undefined
-      : this.#dialect.usageOf(answer)
-  }
-
-  /** A provider that refused, failed before its answer, or was never asked did not work: nothing to count. */
-  #usedNothing(): boolean {
-    const { upstreamStatus, proxyLatencyMs } = this.#exchange.record
-    if (upstreamStatus !== undefined) return upstreamStatus >= 400
-    return !this.#exchange.cancelled || proxyLatencyMs < 0
-  }
-
-  #estimate(answer: Buffer): Usage {
-    const promptBytes = this.#exchange.request.body.receivedBytes
-    const watch = this.#watch
-    if (watch?.kind === 'events') {
-      return estimateUsage(promptBytes, watch.reader.contentBytes, watch.reader.contentEvents)
-    }
-    const contentBytes =
-      watch?.kind === 'passing' && !watch.tail.readable
-        ? watch.tail.totalBytes
-        : this.#dialect.contentBytesOf(answer)
-    return estimateUsage(promptBytes, contentBytes, 0)
+  #cost(usage: Usage): Cost {
+    const models = [requestedModel(this.#exchange), this.#answerModel]
+    return this.#options.pricing.cost(this.#service, models, usage)
   }
 }
 

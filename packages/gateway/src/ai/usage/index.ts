@@ -7,6 +7,7 @@ export {
   promptTokens,
   readCount,
   readServiceTier,
+  withWritten,
   type Usage,
   type UsageReading,
   type UsageSource,

@@ -49,6 +49,13 @@ export function completionTokens(usage: Usage): number {
   return usage.outputText + usage.reasoning + usage.audioOutput
 }
 
+/** Counts of a provider that has not told all of them yet: the larger of both says what was written so far. */
+export function withWritten(said: Usage, estimated: Usage): Usage {
+  const missing = completionTokens(estimated) - completionTokens(said)
+  if (missing <= 0) return said
+  return { ...said, outputText: said.outputText + missing, source: 'estimated' }
+}
+
 /** What a provider said of its usage: counts, or that what it said cannot be counts (F32). */
 export type UsageReading = Usage | 'anomaly' | undefined
 
