@@ -25,7 +25,7 @@ const limits = (port: number, ...more: string[]): string =>
 
 async function degraded({ gateways }: Limited): Promise<number> {
   const { samples } = await scrape(gateways[0]?.adminUrl ?? '')
-  return sumOf(samples, 'pratu_rate_limit_degraded')
+  return sumOf(samples, 'pratu_limits_degraded')
 }
 
 /** Requests one after the other. */
@@ -110,7 +110,7 @@ describe('F62 T10 Redis frozen in mid-flight', () => {
       await until('the breaker is open', async () => {
         await limited.burst(40, 'open')
         const { samples } = await scrape(gateway.adminUrl)
-        return sumOf(samples, 'pratu_rate_limit_degraded') === 1
+        return sumOf(samples, 'pratu_limits_degraded') === 1
       })
     }
     await aMinuteWithRoomFor(5_000)

@@ -27,7 +27,7 @@ async function inUse({ gateways }: Limited): Promise<void> {
   for (const { adminUrl } of gateways) {
     await until(
       'Redis is in use',
-      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_rate_limit_degraded') === 0,
+      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_limits_degraded') === 0,
     )
   }
 }

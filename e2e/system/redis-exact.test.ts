@@ -17,7 +17,7 @@ async function connected({ gateways }: Limited): Promise<void> {
   for (const { adminUrl } of gateways) {
     await until('Redis is in use', async () => {
       const { samples } = await scrape(adminUrl)
-      return samples.some(({ name, value }) => name === 'pratu_rate_limit_degraded' && value === 0)
+      return samples.some(({ name, value }) => name === 'pratu_limits_degraded' && value === 0)
     })
   }
 }

@@ -17,7 +17,7 @@ async function inUse({ gateways }: Limited, timeoutMs?: number): Promise<void> {
   for (const { adminUrl } of gateways) {
     await until(
       'Redis is in use',
-      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_rate_limit_degraded') === 0,
+      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_limits_degraded') === 0,
       timeoutMs,
     )
   }
@@ -161,7 +161,7 @@ describe('F66 a Redis that forgets', () => {
     await until('it is told', async () => {
       await limited.burst(5, 'full')
       const { samples } = await scrape(limited.gateways[0]?.adminUrl ?? '')
-      return sumOf(samples, 'pratu_rate_limit_degraded') === 1
+      return sumOf(samples, 'pratu_limits_degraded') === 1
     })
     const line = await limited.gateways[0]?.waitForLog(({ msg }) => msg === 'Redis is away')
     expect(String(line?.['reason'])).toContain('OOM')

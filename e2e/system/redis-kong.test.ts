@@ -20,7 +20,7 @@ async function inUse({ gateways }: Limited): Promise<void> {
   for (const { adminUrl } of gateways) {
     await until(
       'Redis is in use',
-      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_rate_limit_degraded') === 0,
+      async () => sumOf((await scrape(adminUrl)).samples, 'pratu_limits_degraded') === 0,
     )
   }
 }
@@ -86,11 +86,12 @@ describe.each(['local', 'redis'])('kong.md §3.3 policy: %s', (policy) => {
       )
       await inUse(limited)
       if (period !== 'second') await aMinuteWithRoomFor(5_000)
-      // A second may end in the middle: then the burst meets two windows.
+      // Seconds may end in the middle: then the burst meets two windows, on a busy machine three.
       await until('one window took the whole burst', async () => {
         const answers = await limited.burst(9, `s${performance.now()}`)
-        const admitted = statuses(answers)[200]
-        expect([3, 6]).toContain(admitted)
+        const admitted = statuses(answers)[200] ?? 0
+        expect(admitted).toBeGreaterThanOrEqual(3)
+        if (period !== 'second') expect(admitted).toBe(3)
         return admitted === 3
       })
       const [answer] = await limited.burst(1, 'fresh')

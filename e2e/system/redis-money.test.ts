@@ -198,7 +198,7 @@ describe('what is settled', () => {
     reservation.close([0])
     await ledger.settle(5_000)
     expect(await spent(ledger, meter)).toBe(0)
-    const records = Array.from({ length: 1_000 }, () =>
+    const records = Array.from({ length: 1_000 }, async () =>
       ledger.record(meter, 'team', CENT / 20, Date.now()),
     )
     await Promise.all(records)

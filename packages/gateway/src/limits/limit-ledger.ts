@@ -28,7 +28,7 @@ export interface LimitLedger extends Ledger {
   corrections(): CorrectionUsage
   /** Whether a store that is in use is away, so that its meters' policies decide. */
   readonly degraded: boolean
-  /** Resolves when shared stores know of everything that was closed, or after that long. */
+  /** Resolves when the shared stores that are there know of everything that was closed, or after that long. */
   settle(timeoutMs: number): Promise<void>
   close(): void
 }

@@ -66,8 +66,9 @@ export class RedisStore {
     return counting
   }
 
-  /** Whether Redis has been told of everything that was closed. */
+  /** Whether Redis has been told of everything that was closed, or is away. */
   get settled(): boolean {
+    if (!this.#options.connection.isUp) return true
     return this.corrections.settled && this.leases.settled
   }
 

@@ -222,11 +222,21 @@ export const METRICS = {
     labels: [],
     across: 'max',
   },
-  pratu_rate_limit_degraded: {
+  pratu_limits_degraded: {
     type: 'gauge',
-    help: '1 while limits fall back to this replica alone because their store is away',
+    help: '1 while limits do what they are told to do while their store is away',
     labels: [],
     across: 'max',
+  },
+  pratu_limits_corrections_waiting_bytes: {
+    type: 'gauge',
+    help: 'What shared limits have not been told yet of requests that are over',
+    labels: [],
+  },
+  pratu_limits_corrections_lost_total: {
+    type: 'counter',
+    help: 'Corrections of shared limits given up: too many waited, or the store refused them',
+    labels: [],
   },
 
   // The plugin ai-limits

@@ -52,6 +52,8 @@ import { logUpstreamEvent } from './upstream-log.ts'
 import { createUsageRecords, type UsageRecords } from './usage-records.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
+/** What is over must reach the shared limits before the connections to them close. */
+const LEDGER_SETTLE_MS = 500
 /** A JSON answer up to this size is held back until it is complete (F24). */
 const HOLD_BYTES = 4 * 1024 * 1024
 
@@ -327,7 +329,11 @@ export class Serving {
     metrics.sampled('pratu_cache_bytes', [], () => this.#cache.usage().usedBytes)
     metrics.sampled('pratu_rate_limit_counters', [], () => this.#ledger.usage().counters)
     metrics.sampled('pratu_rate_limit_overflows_total', [], () => this.#ledger.usage().overflowed)
-    metrics.sampled('pratu_rate_limit_degraded', [], () => (this.#ledger.degraded ? 1 : 0))
+    metrics.sampled('pratu_limits_degraded', [], () => (this.#ledger.degraded ? 1 : 0))
+    const corrections = () => this.#ledger.corrections()
+    metrics.sampled('pratu_limits_corrections_waiting_bytes', [], () => corrections().waitingBytes)
+    const lost = metrics.counterOf('pratu_limits_corrections_lost_total', []).value
+    metrics.sampled('pratu_limits_corrections_lost_total', [], () => lost + corrections().lost)
   }
 
   #openStreams(): number {
@@ -381,6 +387,7 @@ export class Serving {
     await this.#upstream.close(0)
     this.#guard.stop()
     this.#current?.retire()
+    await this.#ledger.settle(LEDGER_SETTLE_MS)
     this.#ledger.close()
     await this.#deps.journal.close(JOURNAL_CLOSE_MS)
   }
