@@ -104,6 +104,7 @@ describe('a record', () => {
     streamed: fc.boolean(),
     cached: fc.boolean(),
     charges: fc.array(fc.record({ meter: fc.string(), scope: fc.string(), amount: count })),
+    resets: fc.array(fc.record({ meter: fc.string(), scope: fc.string() })),
   })
 
   test('is read as it was written', () => {

@@ -1,5 +1,11 @@
 /** The usage journal: append-only records of what was used, and reading them again. Knows no exchange and no plugin. */
-export { CHARGES, type Charge, type RecordedUsage, type UsageRecord } from './usage-record.ts'
+export {
+  CHARGES,
+  type Charge,
+  type CounterReset,
+  type RecordedUsage,
+  type UsageRecord,
+} from './usage-record.ts'
 export { NO_JOURNAL, type Journal, type JournalEvents, type SyncPolicy } from './journal.ts'
 export { createFileJournal, type FileJournalOptions } from './file-journal.ts'
 export { readSegments, type ReadingOptions, type ReadingReport } from './read-segments.ts'

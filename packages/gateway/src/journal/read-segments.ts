@@ -16,13 +16,14 @@ export interface ReadingReport {
 export interface ReadingOptions {
   /** Older records are left out, epoch ms. */
   readonly sinceMs?: number
-  /** Only records that charged a budget: the others are not even parsed. */
+  /** Only records that changed a budget: the others are not even parsed. */
   readonly chargesOnly?: boolean
 }
 
 const CHUNK_BYTES = 1024 * 1024
 const LINE_FEED = 0x0a
 const CHARGES_MEMBER = Buffer.from('"charges":[')
+const RESETS_MEMBER = Buffer.from('"resets":[')
 
 /**
  * Reads a journal's directory, the oldest segment first. A torn or damaged line is counted and left out; the rest is read.
@@ -36,7 +37,7 @@ export async function readSegments(
 ): Promise<ReadingReport> {
   const report = { segments: 0, records: 0, torn: 0, damaged: 0 }
   const take = (line: Buffer): void => {
-    if (chargesOnly && !line.includes(CHARGES_MEMBER)) {
+    if (chargesOnly && !line.includes(CHARGES_MEMBER) && !line.includes(RESETS_MEMBER)) {
       if (!isWhole(line)) report.damaged += 1
       return
     }

@@ -1,5 +1,5 @@
 import type { FieldRule } from '../observe/index.ts'
-import type { Charge, RecordedUsage, UsageRecord } from './usage-record.ts'
+import type { Charge, CounterReset, RecordedUsage, UsageRecord } from './usage-record.ts'
 
 /** Readers take this version and leave out members that they do not know (docs/journal.md). */
 const VERSION = 1
@@ -49,6 +49,9 @@ export function recordText(record: UsageRecord, rule: FieldRule): string {
     const charges = record.charges.map(({ meter, scope, amount }) => [meter, scope, amount])
     text += `,"charges":${quote(charges)}`
   }
+  if (record.resets.length > 0) {
+    text += `,"resets":${quote(record.resets.map(({ meter, scope }) => [meter, scope]))}`
+  }
   return text
 }
 
@@ -91,6 +94,7 @@ export function parseRecord(json: string): UsageRecord | undefined {
     streamed: parsed['streamed'] === true,
     cached: parsed['cached'] === true,
     charges: listOf(parsed['charges']).flatMap(chargeOf),
+    resets: listOf(parsed['resets']).flatMap(resetOf),
   }
 }
 
@@ -119,6 +123,11 @@ function chargeOf(value: unknown): readonly Charge[] {
   const whole = countOf(amount)
   if (typeof meter !== 'string' || typeof scope !== 'string' || whole === undefined) return []
   return [{ meter, scope, amount: whole }]
+}
+
+function resetOf(value: unknown): readonly CounterReset[] {
+  const [meter, scope] = listOf(value)
+  return typeof meter === 'string' && typeof scope === 'string' ? [{ meter, scope }] : []
 }
 
 type Members = Readonly<Record<string, unknown>>

@@ -9,6 +9,11 @@ export interface Charge {
   readonly amount: number
 }
 
+export interface CounterReset {
+  readonly meter: string
+  readonly scope: string
+}
+
 /**
  * Where whoever settles a spend reservation leaves what it charged in the end, before the exchange settles: one per meter
  * and scope, amounts of 0 left out.
@@ -64,4 +69,6 @@ export interface UsageRecord {
   /** Answered from a cache. */
   readonly cached: boolean
   readonly charges: readonly Charge[]
+  /** Counters that an administrator set to zero: what was charged before does not count any more. */
+  readonly resets: readonly CounterReset[]
 }

@@ -1,4 +1,5 @@
 import type { Hold, ModelCall, ModelUse, Reservation, Spending } from '@pratu/plugin-kit'
+import { CHARGES, type Charge } from '../journal/index.ts'
 import type { PinnedExchange } from './snapshot.ts'
 
 /** A hold in its place among all holds of a flight. */
@@ -156,6 +157,7 @@ export class Flight {
       return sent ? reserved : 0
     })
     this.#reservation.close(amounts)
+    this.#leaveCharges(amounts)
     let start = 0
     for (const place of this.#places) {
       if (place.index !== 0) continue
@@ -163,6 +165,19 @@ export class Flight {
       this.#tell(place.spending, amounts.slice(start, end), all)
       start = end
     }
+  }
+
+  /** For the usage journal, from which budgets are counted again. */
+  #leaveCharges(amounts: readonly number[]): void {
+    const charges: Charge[] = []
+    for (const [i, { hold }] of this.#places.entries()) {
+      const { id, quantity, window } = hold.meter.definition
+      const amount = Math.ceil(amounts[i] ?? 0)
+      // Of requests nothing is kept, and what is held is over with the call.
+      if (amount <= 0 || quantity === 'requests' || window.kind === 'concurrency') continue
+      charges.push({ meter: id, scope: hold.scope, amount })
+    }
+    if (charges.length > 0) this.#exchange.setNote(CHARGES, charges)
   }
 
   #tell(spending: Spending, amounts: readonly number[], use: ModelUse | undefined): void {

@@ -11,6 +11,7 @@ import {
 import { givenBody } from '@pratu/plugin-kit/testing'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '../errors/index.ts'
+import { CHARGES } from '../journal/index.ts'
 import { createProxy } from './proxy.ts'
 import { createSpendStage } from './spend.ts'
 import type { ServiceHandler } from './snapshot.ts'
@@ -373,3 +374,20 @@ function timeOut({ upstream }: GivenPipeline): void {
   upstream.call.sending()
   upstream.call.fail('upstream_timeout')
 }
+
+test('F77 what a call charged is left for the usage journal; requests and what was only held are no spend', () => {
+  const withDefinition = (id: string, more: Partial<Hold['meter']['definition']>): Hold => {
+    const plain = hold(id, 1)
+    return { ...plain, meter: { definition: { ...plain.meter.definition, ...more } } }
+  }
+  const one = new RecordedSpending(
+    hold('tokens', 50),
+    withDefinition('requests', { quantity: 'requests' }),
+    withDefinition('slots', { window: { kind: 'concurrency', leaseMs: 1000 } }),
+  )
+  const it = given([spends(one)])
+  it.request()
+  it.upstream.call.answer(200)
+  expect(one.settlings).toEqual([[50, 1, 1]])
+  expect(it.settled[0]?.note(CHARGES)).toEqual([{ meter: 'tokens', scope: 's', amount: 50 }])
+})

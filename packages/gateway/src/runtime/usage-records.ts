@@ -1,7 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { createNoteKey, type NoteKey } from '@pratu/plugin-kit'
 import { METERED, type MeteredUsage } from '../ai/index.ts'
 import type { JournalSettings } from '../config/index.ts'
-import { CHARGES, type Charge, type Journal, type UsageRecord } from '../journal/index.ts'
+import {
+  CHARGES,
+  type Charge,
+  type CounterReset,
+  type Journal,
+  type UsageRecord,
+} from '../journal/index.ts'
 import type { PinnedExchange } from '../pipeline/index.ts'
 
 export interface UsageRecordsDeps {
@@ -17,6 +24,7 @@ export interface UsageRecordsDeps {
 export interface UsageRecords {
   /** The exchange has settled. */
   settled(exchange: PinnedExchange): void
+  reset(resets: readonly CounterReset[]): void
   /** For an answer whose last byte waits for its record; `undefined` where none does. */
   readonly beforeEnd: ((exchange: PinnedExchange, then: () => void) => void) | undefined
 }
@@ -38,6 +46,7 @@ export function createUsageRecords(deps: UsageRecordsDeps): UsageRecords {
       if (exchange.note(RECORDED) === true || !concerns(exchange)) return
       journal.append(toUsageRecord(exchange, deps))
     },
+    reset: (resets) => journal.append(toResetRecord(resets, deps)),
     beforeEnd: journal.holdsAnswers
       ? (exchange, then) => {
           exchange.setNote(RECORDED, true)
@@ -74,6 +83,37 @@ function toUsageRecord(
     streamed: metered?.streamed ?? exchange.eventStream,
     cached: isCacheHit(exchange),
     charges: exchange.note(CHARGES) ?? NO_CHARGES,
+    resets: [],
+  }
+}
+
+/** An administrator has set counters to zero. */
+function toResetRecord(
+  resets: readonly CounterReset[],
+  { replica, now }: Pick<UsageRecordsDeps, 'replica' | 'now'>,
+): UsageRecord {
+  const atMs = now()
+  return {
+    id: randomUUID(),
+    startedAtMs: atMs,
+    atMs,
+    replica,
+    outcome: 'reset',
+    status: 0,
+    consumer: undefined,
+    credential: undefined,
+    tags: [],
+    route: undefined,
+    service: undefined,
+    provider: undefined,
+    model: undefined,
+    usage: undefined,
+    costNanoDollars: undefined,
+    costEstimated: false,
+    streamed: false,
+    cached: false,
+    charges: [],
+    resets,
   }
 }
 

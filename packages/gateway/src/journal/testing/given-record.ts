@@ -22,6 +22,7 @@ export function givenRecord(given: Partial<UsageRecord> = {}): UsageRecord {
     streamed: false,
     cached: false,
     charges: [],
+    resets: [],
     ...given,
   }
 }
