@@ -32,10 +32,13 @@ export async function startChaosProxy(ports: readonly number[]): Promise<ChaosPr
       passedAtMs = Math.max(passedAtMs, performance.now() + proxy.delay())
       waiting.push(chunk)
       // Timers of different lengths may overtake each other by a millisecond; what they send does not.
-      setTimeout(() => {
-        const next = waiting.shift()
-        if (next !== undefined) client.write(next)
-      }, passedAtMs - performance.now())
+      setTimeout(
+        () => {
+          const next = waiting.shift()
+          if (next !== undefined) client.write(next)
+        },
+        Math.max(0, passedAtMs - performance.now()),
+      )
     })
   })
   server.listen(0, '127.0.0.1')

@@ -133,6 +133,44 @@ test('F63 Redis down at boot: it starts, serves, and limits as soon as Redis is 
   expect(redis.port).toBe(port)
 })
 
+describe('F62 readiness is a policy', () => {
+  const ready = async ({ gateways }: Limited): Promise<readonly number[]> => {
+    const [gateway] = gateways
+    const urls = [`${gateway?.proxyUrl}/readyz`, `${gateway?.adminUrl}/readyz`]
+    const answers = await Promise.all(
+      [...urls, `${gateway?.adminUrl}/status/ready`].map((url) => get(url)),
+    )
+    return answers.map(({ status }) => status)
+  }
+
+  test.each([1, 2])(
+    'PRATU_READY_WITHOUT_REDIS=off with %i workers: not ready while Redis is away, and alive',
+    async (workers) => {
+      await using redis = await startRedis()
+      const environment = { PRATU_READY_WITHOUT_REDIS: 'off', PRATU_WORKERS: String(workers) }
+      await using limited = await startLimited(1, limits(redis.port), () => ({ environment }))
+      await until('it is ready', async () =>
+        (await ready(limited)).every((status) => status === 200),
+      )
+      await redis.kill()
+      await until('it is not', async () => (await ready(limited)).every((status) => status === 503))
+      const { status } = await get(`${limited.gateways[0]?.proxyUrl ?? ''}/health`)
+      expect(status).toBe(200)
+      await redis.restart()
+      await until('it is again', async () => (await ready(limited)).every((one) => one === 200))
+    },
+  )
+
+  test('by default it is ready all the time', async () => {
+    await using redis = await startRedis()
+    await using limited = await startLimited(1, limits(redis.port))
+    await until('Redis is in use', async () => (await degraded(limited)) === 0)
+    await redis.kill()
+    await until('it is away', async () => (await degraded(limited)) === 1)
+    expect(await ready(limited)).toEqual([200, 200, 200])
+  })
+})
+
 test('F64 Redis killed and back empty: at most one more window’s limit passes', async () => {
   await using redis = await startRedis()
   await using limited = await startLimited(1, limits(redis.port))

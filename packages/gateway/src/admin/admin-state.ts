@@ -34,6 +34,8 @@ export interface AdminState {
   draining(): boolean
   /** Whether an administrator has sent load balancers elsewhere, while the process goes on. */
   withdrawn(): boolean
+  /** Whether a Redis is away without which this node is not to be ready. */
+  storeAway(): boolean
   /** Serving threads, and the generation that each is on. */
   workers(): readonly WorkerState[]
 }

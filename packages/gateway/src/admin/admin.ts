@@ -16,6 +16,8 @@ import {
 import { healthResponse } from './health.ts'
 import { informationResponse, type InformationDependencies } from './information.ts'
 import type { WireDocument } from './kong-wire.ts'
+import type { LimitsAdministration } from './limits-administration.ts'
+import { limitsResponse } from './limits-endpoints.ts'
 import { latencyResponse, metricsResponse } from './metrics-endpoints.ts'
 import { json, message, methodNotAllowed, NOT_FOUND, send, type AdminResponse } from './respond.ts'
 import { schemaResponse, type SchemaDependencies } from './schemas.ts'
@@ -31,6 +33,7 @@ export interface AdminDependencies extends InformationDependencies, SchemaDepend
   readonly state: AdminState
   readonly apply: ConfigurationDependencies['apply']
   readonly cache: CacheAdministration
+  readonly limits: LimitsAdministration
   /** From now on `state.withdrawn()`. */
   readonly withdraw: () => void
   /** `undefined`: only loopback peers may do more than read metrics and status. */
@@ -175,6 +178,7 @@ class Admin {
           configured: () => state.current() !== undefined,
           draining: () => state.draining(),
           withdrawn: () => state.withdrawn(),
+          storeAway: () => state.storeAway(),
         }
         return healthResponse(request.path, health) ?? NOT_FOUND
       }
@@ -201,6 +205,9 @@ class Admin {
     }
     if (first === 'schemas') return schemaResponse(this.#dependencies, request, rest)
     if (first === 'proxy-cache') return cacheResponse(state, this.#dependencies.cache, method, rest)
+    if (first === 'limits') {
+      return limitsResponse(state, this.#dependencies.limits, method, rest, queryOf(request))
+    }
     const current = state.current()
     const document = current === undefined ? EMPTY : this.#wireOf(current)
     const query = queryOf(request)
@@ -243,6 +250,8 @@ const ENDPOINTS = json(200, {
     '/',
     '/config',
     '/endpoints',
+    '/limits',
+    '/limits/{meter}',
     '/proxy-cache',
     '/proxy-cache/{cache_key}',
     '/proxy-cache/{plugin_id}/caches/{cache_key}',

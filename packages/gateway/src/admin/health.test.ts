@@ -7,6 +7,7 @@ interface State {
   configured: boolean
   draining: boolean
   withdrawn?: boolean
+  storeAway?: boolean
 }
 
 function given(state: State) {
@@ -14,6 +15,7 @@ function given(state: State) {
     configured: () => state.configured,
     draining: () => state.draining,
     withdrawn: () => state.withdrawn ?? false,
+    storeAway: () => state.storeAway ?? false,
   })
   return (path: string, method = 'GET') =>
     answerOf(givenExchange({ method, target: path }).request, handler)
@@ -40,6 +42,14 @@ describe('health on the proxy port', () => {
     const paths = ['/health', '/readyz', '/livez']
     const statuses = await Promise.all(paths.map(async (path) => (await call(path)).status))
     expect(statuses).toEqual([200, 503, 200])
+  })
+
+  test('F62 without a Redis that the node needs only /readyz fails', async () => {
+    const call = given({ configured: true, draining: false, storeAway: true })
+    const paths = ['/health', '/readyz', '/livez']
+    const answers = await Promise.all(paths.map((path) => call(path)))
+    expect(answers.map(({ status }) => status)).toEqual([200, 503, 200])
+    expect(answers[1]?.json()).toEqual({ status: 'limit store away' })
   })
 
   test('answers say what is the matter and are never cached', async () => {

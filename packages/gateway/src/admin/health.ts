@@ -9,6 +9,8 @@ export interface HealthState {
   draining(): boolean
   /** Whether an administrator has sent load balancers elsewhere (`POST /status/ready`). */
   withdrawn(): boolean
+  /** Whether a Redis is away without which this node is not to be ready. */
+  storeAway(): boolean
 }
 
 /** What the proxy port answers by itself when no route claims it (architecture §4). */
@@ -21,6 +23,7 @@ export const HEALTH_PATHS: ReadonlySet<string> = new Set([
 
 const OK = json(200, { status: 'ok' })
 const STARTING = json(503, { status: 'starting' }, { 'Retry-After': '1' })
+const STORE_AWAY = json(503, { status: 'limit store away' }, { 'Retry-After': '1' })
 const DRAINING = json(503, { status: 'draining' }, { 'Retry-After': '1' })
 
 /** The article's pod discovery scrapes every declared port: this one must be up, and empty (mission, mistake 10). */
@@ -33,7 +36,8 @@ const EMPTY_SCRAPE: AdminResponse = {
 /**
  * Health of the process and of nothing else: no provider, no Redis, no limit and no refused reload can make it fail.
  * `/livez`: the process answers. `/health`: it has a configuration and was not told to end. `/readyz`: nor to send load
- * balancers elsewhere; `/health` does not say so, because many restart a process that is not healthy.
+ * balancers elsewhere, and a Redis is there that the node was told to need (F62); `/health` says neither, because many
+ * restart a process that is not healthy.
  */
 export function healthResponse(path: string, state: HealthState): AdminResponse | undefined {
   switch (path) {
@@ -44,7 +48,8 @@ export function healthResponse(path: string, state: HealthState): AdminResponse 
       return state.configured() ? OK : STARTING
     case '/readyz':
       if (state.draining() || state.withdrawn()) return DRAINING
-      return state.configured() ? OK : STARTING
+      if (!state.configured()) return STARTING
+      return state.storeAway() ? STORE_AWAY : OK
     default:
       return undefined
   }

@@ -22,6 +22,7 @@ export function readyResponse(state: AdminState): AdminResponse {
       `router builds not yet complete, router ready in ${ready} of ${workers.length} workers`,
     )
   }
+  if (state.storeAway()) return message(503, 'the store of limits is away')
   return message(200, 'ready')
 }
 

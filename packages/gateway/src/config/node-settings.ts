@@ -45,6 +45,8 @@ export interface NodeSettings {
   /** Default `cache_ttl` of the cache plugins, seconds; `undefined` = the plugin's own. */
   readonly cacheTtlSeconds: number | undefined
   readonly drain: DrainSettings
+  /** Whether this node is ready while a Redis that limits count in is away (F62). */
+  readonly readyWithoutRedis: boolean
   /** Prices that come before the shipped ones; `undefined` when there is no file. */
   readonly prices?: PriceList | undefined
   readonly adminToken: Secret | undefined

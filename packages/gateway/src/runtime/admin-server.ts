@@ -51,6 +51,7 @@ export class AdminServer {
       applying: () => store.busy,
       draining: () => deps.draining(),
       withdrawn: () => fleet.withdrawn,
+      storeAway: () => !settings.readyWithoutRedis && fleet.storeAway,
       workers: () => fleet.workers(),
     }
     const dependencies: AdminDependencies = {
@@ -69,6 +70,10 @@ export class AdminServer {
         read: (owner, key) => fleet.readCached(owner, key),
         remove: (owner, key) => fleet.removeCached(owner, key),
         purge: (owners) => fleet.purgeCached(owners),
+      },
+      limits: {
+        read: (question) => fleet.readLimits(question),
+        reset: (meter, scope) => fleet.resetLimits(meter, scope),
       },
       withdraw: () => fleet.withdraw(),
       token: settings.adminToken,

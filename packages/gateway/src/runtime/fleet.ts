@@ -1,4 +1,5 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { LimitReading, LimitsQuestion } from '../admin/index.ts'
 import type { ListenAddress } from '../config/index.ts'
 import type { Candidate } from './candidate.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
@@ -24,9 +25,15 @@ export interface Fleet {
   removeCached(owner: string, key: string): Promise<boolean>
   /** Drops every answer that these owners keep. */
   purgeCached(owners: readonly string[]): Promise<void>
+  /** What is counted, as all workers know it. */
+  readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]>
+  /** @returns of how many meters. @throws {Error} when a store is away. */
+  resetLimits(meter: string | undefined, scope: string): Promise<number>
   /** Readiness goes off in every thread; nothing else changes. */
   withdraw(): void
   readonly withdrawn: boolean
+  /** Whether a store of limits that any worker uses is away. */
+  readonly storeAway: boolean
   drain(): void
   stopAccepting(): void
   settled(timeoutMs: number): Promise<boolean>
@@ -88,8 +95,20 @@ export class LocalFleet implements Fleet {
     return this.#serving.purgeCached(owners)
   }
 
+  readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]> {
+    return this.#serving.readLimits(question)
+  }
+
+  resetLimits(meter: string | undefined, scope: string): Promise<number> {
+    return this.#serving.resetLimits(meter, scope)
+  }
+
   withdraw(): void {
     this.withdrawn = true
+  }
+
+  get storeAway(): boolean {
+    return this.#serving.storeAway
   }
 
   drain(): void {

@@ -8,6 +8,7 @@ import {
   PriceCatalogue,
   Pricing,
 } from '../ai/index.ts'
+import type { LimitReading, LimitsQuestion } from '../admin/index.ts'
 import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
@@ -40,6 +41,7 @@ import { createUpstreamClient, type UpstreamClient } from '../upstream/index.ts'
 import { answerBare } from './bare-answer.ts'
 import { compileSnapshot, type CompileDeps } from './compile.ts'
 import { KeptState } from './kept-state.ts'
+import { KnownLimits } from './known-limits.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
@@ -49,16 +51,19 @@ import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
 import { inSlices } from './slices.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
+import { rebuildSpend, type SpendReader } from './rebuild-spend.ts'
 import { createUsageRecords, type UsageRecords } from './usage-records.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
 /** What is over must reach the shared limits before the connections to them close. */
-const LEDGER_SETTLE_MS = 500
+const LEDGER_SETTLE_MS = 200
 /** A JSON answer up to this size is held back until it is complete (F24). */
 const HOLD_BYTES = 4 * 1024 * 1024
 
 /** How often a drain looks whether the last exchange has settled, ms. */
 const SETTLED_CHECK_MS = 20
+
+const DAY_MS = 86_400_000
 
 /** How long the last usage records may take, ms: the whole exit has a second (F48). */
 const JOURNAL_CLOSE_MS = 250
@@ -76,6 +81,8 @@ export interface ServingDeps {
   readonly counters: CounterTable
   /** Closed with the thread. */
   readonly journal: Journal
+  /** Given to the one thread that counts budgets again, before its first configuration is in use. */
+  readonly spendReader: SpendReader | undefined
   readonly clock: Clock
   /** From 0. */
   readonly worker: number
@@ -92,6 +99,7 @@ export class Serving {
   readonly #deps: ServingDeps
   readonly #upstream: UpstreamClient
   readonly #ledger: LimitLedger
+  readonly #limits: KnownLimits
   readonly #cache: MemoryCache
   readonly #prices: PriceCatalogue
   readonly #budget: MemoryBudget
@@ -103,6 +111,7 @@ export class Serving {
   readonly #active = new ActiveExchanges<InterruptibleExchange>()
   readonly #listeners: Listener[] = []
   readonly #secretNames = new Set<string>()
+  #spendReader: SpendReader | undefined
   #current: PinnedSnapshot | undefined
 
   constructor(deps: ServingDeps) {
@@ -115,6 +124,8 @@ export class Serving {
       onEvent: (event) => logUpstreamEvent(event, logger, metrics),
     })
     this.#ledger = openLedger(deps)
+    this.#limits = new KnownLimits(this.#ledger)
+    this.#spendReader = deps.spendReader
     this.#prices = new PriceCatalogue(
       settings.prices === undefined ? NO_OVERLAY : overlayOf(settings.prices),
     )
@@ -144,6 +155,7 @@ export class Serving {
         models,
         logger,
         usageRecords: this.#usageRecords,
+        limits: this.#limits,
         accessLog: deps.accessLog.enabled
           ? (exchange) => deps.accessLog.exchange(exchange)
           : undefined,
@@ -175,11 +187,45 @@ export class Serving {
    *
    * @throws whatever makes it unusable; what serves goes on serving.
    */
-  prepare(entities: Entities, generation: number): Promise<PinnedSnapshot> {
-    return inSlices(compileSnapshot(entities, generation, this.#compileDeps(entities)))
+  async prepare(entities: Entities, generation: number): Promise<PinnedSnapshot> {
+    const deps = this.#compileDeps(entities, generation)
+    const snapshot = await inSlices(compileSnapshot(entities, generation, deps))
+    await this.#rebuildSpend(generation)
+    return snapshot
   }
 
-  #compileDeps(entities: Entities): CompileDeps {
+  /** Once, before anything is admitted. */
+  async #rebuildSpend(generation: number): Promise<void> {
+    const read = this.#spendReader
+    this.#spendReader = undefined
+    if (read === undefined) return
+    const { settings, clock, logger } = this.#deps
+    try {
+      await rebuildSpend({
+        read,
+        ledger: this.#ledger,
+        meters: this.#limits.metersOf(generation),
+        nowMs: clock.now(),
+        retentionMs: settings.journal.retentionDays * DAY_MS,
+        logger,
+      })
+    } catch (error) {
+      logger.error('budgets begin at zero: what was spent cannot be read', { error })
+    }
+  }
+
+  readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]> {
+    return this.#limits.read(question)
+  }
+
+  /** @returns of how many meters. @throws {Error} when a store is away. */
+  async resetLimits(meter: string | undefined, scope: string): Promise<number> {
+    const meters = await this.#limits.reset(meter, scope)
+    if (meters.length > 0) this.#usageRecords?.reset(meters.map((id) => ({ meter: id, scope })))
+    return meters.length
+  }
+
+  #compileDeps(entities: Entities, generation: number): CompileDeps {
     const { settings, plugins, metrics, logger, clock, worker, workers } = this.#deps
     const { compatibility } = entities
     // By the configuration's own word, which wins over the node's.
@@ -188,7 +234,7 @@ export class Serving {
       plugins,
       context: { ...this.#context, serverToken: product, viaToken: product },
       handler: this.#handler(this.#pricing(entities)),
-      ledger: this.#ledger,
+      ledger: this.#limits.ledgerOf(generation),
       cache: this.#cache,
       clock,
       metrics: createPluginMetrics(metrics, {
@@ -234,6 +280,7 @@ export class Serving {
     this.#current = snapshot
     this.#exchangeMetrics.useCompatibility(snapshot.compatibility)
     this.#kept.retain(snapshot.instanceIds)
+    this.#limits.use(snapshot.generation)
     this.#hideSecrets(snapshot.secretNames)
     previous?.retire()
     // What a plugin kept goes with it: should it come back, its old answers must not.
@@ -360,6 +407,11 @@ export class Serving {
       await setTimeout(Math.min(left, SETTLED_CHECK_MS))
     }
     return true
+  }
+
+  /** Whether a store of limits that is in use is away. */
+  get storeAway(): boolean {
+    return this.#ledger.degraded
   }
 
   /**

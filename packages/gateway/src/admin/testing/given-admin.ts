@@ -121,6 +121,7 @@ export const SETTINGS: NodeSettings = {
   namespace: undefined,
   hostname: 'gateway-0',
   containerMetrics: false,
+  readyWithoutRedis: true,
 }
 
 export interface Answer {
@@ -136,6 +137,7 @@ export interface GivenAdmin {
   readonly process: {
     draining: boolean
     withdrawn: boolean
+    storeAway: boolean
     applying: boolean
     workers: WorkerState[]
   }
@@ -161,6 +163,7 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
   const process: GivenAdmin['process'] = {
     draining: false,
     withdrawn: false,
+    storeAway: false,
     applying: false,
     workers: [],
   }
@@ -197,6 +200,7 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
       applying: () => process.applying,
       draining: () => process.draining,
       withdrawn: () => process.withdrawn,
+      storeAway: () => process.storeAway,
       workers: () => process.workers,
     },
     apply: ({ text, format }) => load(text, format),
@@ -204,6 +208,7 @@ export function givenAdmin(more: GivenDependencies = {}): GivenAdmin {
       process.withdrawn = true
     },
     cache: NO_CACHE,
+    limits: { read: () => Promise.resolve([]), reset: () => Promise.resolve(0) },
     token: adminToken === undefined ? undefined : new Secret(adminToken),
     metrics,
     accessLog: createNoAccessLog(),

@@ -77,6 +77,7 @@ export function readNodeSettings(
     namespace: reader.optional('namespace', kind.text) ?? facts.namespace,
     hostname: facts.hostname,
     containerMetrics: reader.value('containerMetrics', kind.flag, true),
+    readyWithoutRedis: reader.value('readyWithoutRedis', kind.flag, true),
   }
   judgeStrayVariables(environment, reader)
   if (reader.problems.length > 0) throw new NodeSettingsError(reader.problems)

@@ -92,6 +92,7 @@ export const VARIABLES = {
   cacheTtlSeconds: { pratu: 'PRATU_CACHE_TTL', kong: ['KONG_MEM_CACHE_TTL'] },
   drainMinimumMs: { pratu: 'PRATU_DRAIN_MINIMUM' },
   drainTimeoutMs: { pratu: 'PRATU_DRAIN_TIMEOUT' },
+  readyWithoutRedis: { pratu: 'PRATU_READY_WITHOUT_REDIS' },
   prices: { pratu: 'PRATU_PRICES_FILE' },
   journal: { pratu: 'PRATU_JOURNAL' },
   journalDirectory: { pratu: 'PRATU_JOURNAL_DIR' },

@@ -41,7 +41,7 @@ export class Pulse {
   readonly #words: Int32Array
 
   /** @param buffer of the other side's `Pulse`; a new one when absent. */
-  constructor(buffer = new SharedArrayBuffer(8)) {
+  constructor(buffer = new SharedArrayBuffer(12)) {
     this.buffer = buffer
     this.#words = new Int32Array(buffer)
   }
@@ -54,6 +54,15 @@ export class Pulse {
   /** How many signs of life there were; 0 while the thread is still starting. */
   get beats(): number {
     return Atomics.load(this.#words, 0)
+  }
+
+  /** Whether a store of limits that the worker uses is away, as of its last beat. */
+  get storeAway(): boolean {
+    return Atomics.load(this.#words, 2) === 1
+  }
+
+  set storeAway(away: boolean) {
+    Atomics.store(this.#words, 2, away ? 1 : 0)
   }
 
   /** The generation that the worker serves; 0 before the first. */

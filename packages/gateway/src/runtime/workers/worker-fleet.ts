@@ -1,10 +1,12 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { LimitReading, LimitsQuestion } from '../../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import { createCounterTable } from '../../limits/index.ts'
 import { probeAddress } from '../../listener/index.ts'
 import type { Logger, LogSink, Metrics, MetricStorage } from '../../observe/index.ts'
 import type { Candidate } from '../candidate.ts'
 import type { Fleet, FleetWorker } from '../fleet.ts'
+import { mergeReadings } from '../known-limits.ts'
 import type { JournalSecrets } from '../open-journal.ts'
 import type { Command } from './messages.ts'
 import { SharedState } from './shared-state.ts'
@@ -158,12 +160,28 @@ export class WorkerFleet implements Fleet {
     await this.#askAll({ kind: 'purge-cached', owners }, this.#timings.answerMs)
   }
 
+  /** Counters are shared; which scopes there are is known to the worker that charged them. */
+  async readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]> {
+    const answers = await this.#askAll({ kind: 'read-limits', question }, this.#timings.answerMs)
+    return mergeReadings(answers.filter((readings) => readings !== undefined))
+  }
+
+  async resetLimits(meter: string | undefined, scope: string): Promise<number> {
+    const [first] = this.#pool.threads()
+    if (first === undefined) throw new Error('no worker is there to reset a limit; try again')
+    return first.ask({ kind: 'reset-limits', meter, scope }, this.#timings.answerMs)
+  }
+
   withdraw(): void {
     this.#state.withdraw()
   }
 
   get withdrawn(): boolean {
     return this.#state.withdrawn
+  }
+
+  get storeAway(): boolean {
+    return this.#pool.threads().some(({ storeAway }) => storeAway)
   }
 
   drain(): void {

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
 import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
 import { FAREWELL_MS, LAST_WORDS_MS } from '../drain.ts'
-import { openJournal } from '../open-journal.ts'
+import { openJournal, spendReaderOf } from '../open-journal.ts'
 import { loadPlugins } from '../plugin-modules.ts'
 import { Serving } from '../serving.ts'
 import { systemClock } from '../system-clock.ts'
@@ -47,6 +47,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     redactor: logs.redactor,
     counters: start.counters,
     journal: openJournal({ ...start, metrics, logger }),
+    spendReader: start.rebuilds ? spendReaderOf(settings, logger) : undefined,
     clock: systemClock,
     worker,
     workers,
@@ -54,13 +55,17 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
       configured: () => state.generation > 0,
       draining: () => state.draining,
       withdrawn: () => state.withdrawn,
+      storeAway: () => !settings.readyWithoutRedis && serving.storeAway,
     }),
     healthPaths: HEALTH_PATHS,
     beforeRequest: () => prepared.adopt(),
   })
   const prepared = new PreparedSnapshots(serving, plugins, state, pulse)
   createLagMonitor(metrics)
-  setInterval(() => pulse.beat(), HEARTBEAT_MS).unref()
+  setInterval(() => {
+    pulse.storeAway = serving.storeAway
+    pulse.beat()
+  }, HEARTBEAT_MS).unref()
   pulse.beat()
 
   const report = (message: Report): void => port.postMessage(message)
@@ -95,6 +100,10 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
       case 'purge-cached':
         await serving.purgeCached(command.owners)
         return undefined
+      case 'read-limits':
+        return serving.readLimits(command.question)
+      case 'reset-limits':
+        return serving.resetLimits(command.meter, command.scope)
       case 'close':
         await serving.close(command.graceMs)
         await logs.flush(FLUSH_MS)

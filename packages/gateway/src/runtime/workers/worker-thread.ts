@@ -85,6 +85,11 @@ export class WorkerThread {
     return this.#pulse.beats
   }
 
+  /** Whether a store of limits that it uses is away. */
+  get storeAway(): boolean {
+    return this.#pulse.storeAway
+  }
+
   /** The generation that it serves; 0 before the first. */
   get generation(): number {
     return this.#pulse.generation
