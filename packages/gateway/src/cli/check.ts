@@ -10,7 +10,7 @@ import {
   renderDiagnostics,
   type Diagnostic,
 } from '../config/index.ts'
-import { loadPlugins, PluginModuleError } from '../runtime/index.ts'
+import { loadPlugins, PluginModuleError, remarkOnRedis } from '../runtime/index.ts'
 import { createTerminal } from './terminal.ts'
 
 interface CheckOptions {
@@ -93,6 +93,8 @@ async function diagnose(path: string, advice: boolean): Promise<readonly Diagnos
     compatibility: settings.compatibility,
   })
   if (!parsed.ok) return parsed.problems
-  const remarks = adviseOn(parsed.entities, settings, parsed.written)
+  const { entities, written } = parsed
+  const found = await remarkOnRedis({ entities, settings, pathOf: (id) => written.pathOf(id) })
+  const remarks = [...adviseOn(entities, settings, written), ...written.diagnose(found)]
   return [...parsed.warnings, ...remarks.filter(({ severity }) => advice || severity !== 'advice')]
 }

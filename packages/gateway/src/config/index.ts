@@ -1,7 +1,7 @@
 export * from './entities.ts'
 export * from './node-settings.ts'
 export * as field from './fields.ts'
-export type { Diagnostic, Excerpt, Path, Position, Severity } from './diagnostics.ts'
+export type { Diagnostic, Excerpt, Path, Position, Problem, Severity } from './diagnostics.ts'
 export { parsePriceList } from './price-list.ts'
 export { renderDiagnostics } from './render-diagnostics.ts'
 export {

@@ -66,7 +66,11 @@ export class RedisConnection {
     this.#log = log
     this.#first = firstAttempt()
     this.#inspector = inspect
-      ? new Inspector({ settings, ca, log, target: this.target })
+      ? new Inspector({
+          settings,
+          ca,
+          onFinding: ({ message, detail }) => log.warn(message, { redis: this.target, ...detail }),
+        })
       : undefined
     this.#client = createClient(settings, { ca, retryDelayMs: () => this.#retryDelayMs() })
     this.#client.on('error', (error: Error) => this.#failed(error.message))

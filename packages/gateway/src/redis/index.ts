@@ -1,3 +1,6 @@
 export { RedisConnection, RedisUnavailable, type ConnectionLog } from './connection.ts'
 export { RedisConnections, type ConnectionsOptions } from './connections.ts'
+export { inspectRedis } from './inspect-redis.ts'
+export type { RedisFinding } from './inspector.ts'
 export { defineScript, type RedisScript } from './script.ts'
+export { connectionKey, describeRedis } from './settings.ts'

@@ -11,8 +11,14 @@ const TIMEOUT_MS = 1_000
 export interface InspectorOptions {
   readonly settings: RedisSettings
   readonly ca: readonly string[] | undefined
-  readonly target: string
-  readonly log: { warn(message: string, detail?: Readonly<Record<string, unknown>>): void }
+  onFinding(finding: RedisFinding): void
+}
+
+/** Why a Redis is not fit to hold limits, or may not be. */
+export interface RedisFinding {
+  readonly code: 'inspection' | 'password' | 'eviction' | 'several-masters'
+  readonly message: string
+  readonly detail: Readonly<Record<string, unknown>>
 }
 
 /** What a server tells about itself (`INFO`). */
@@ -81,7 +87,7 @@ export class Inspector {
   #lookAtEviction({ evictionPolicy }: ServerFacts): void {
     if (evictionPolicy === undefined || evictionPolicy === 'noeviction') return
     this.#tell(
-      `eviction ${evictionPolicy}`,
+      'eviction',
       'this Redis throws keys away when its memory is full, and limits with them: set maxmemory-policy noeviction, or give limits a Redis of their own',
       { maxmemory_policy: evictionPolicy },
     )
@@ -103,7 +109,7 @@ export class Inspector {
     }
     if (others.size === 0 || readFacts(await server.info('server')).runId !== runId) return
     this.#tell(
-      'several masters',
+      'several-masters',
       'several independent Redis masters answer to one name: replicas count apart, and limits are not exact. Point it at one master, or use Sentinel or Cluster',
       { masters: others.size + 1 },
     )
@@ -127,10 +133,15 @@ export class Inspector {
     }
   }
 
-  #tell(finding: string, message: string, detail: Readonly<Record<string, unknown>> = {}): void {
+  #tell(
+    code: RedisFinding['code'],
+    message: string,
+    detail: Readonly<Record<string, unknown>> = {},
+  ): void {
+    const finding = JSON.stringify([code, detail])
     if (this.#told.has(finding) || this.#closed) return
     this.#told.add(finding)
-    this.#options.log.warn(message, { redis: this.#options.target, ...detail })
+    this.#options.onFinding({ code, message, detail })
   }
 }
 

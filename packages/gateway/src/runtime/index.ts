@@ -7,5 +7,6 @@ export {
   type GatewayOptions,
 } from './gateway.ts'
 export { loadPlugins, PluginModuleError } from './plugin-modules.ts'
+export { remarkOnRedis } from './redis-remarks.ts'
 export { bindToProcess } from './process-life.ts'
 export { KONG_VERSION, PRATU_VERSION } from './version.ts'
