@@ -8,5 +8,11 @@ export type {
   RefusedConfiguration,
   WorkerState,
 } from './admin-state.ts'
+export type {
+  LimitReading,
+  LimitsAdministration,
+  LimitsQuestion,
+  ScopeReading,
+} from './limits-administration.ts'
 export type { GivenConfiguration } from './configuration-body.ts'
 export { createHealthHandler, HEALTH_PATHS, type HealthState } from './health.ts'

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { PRATU_VERSION } from '../runtime/index.ts'
 import { checkCommand } from './check.ts'
 import { keysCommand } from './keys.ts'
+import { limitsCommand } from './limits.ts'
 import { pricesCommand } from './prices.ts'
 import { schemaCommand } from './schema.ts'
 import { startCommand } from './start.ts'
@@ -14,6 +15,7 @@ Examples:
   pratu check kong.yml                 what is wrong with it, and what could be better
   pratu keys new                       a key for a consumer, and the hash to put into the file
   pratu prices gpt-4.1                 what models cost, and the date of these prices
+  pratu limits show                    what limits have counted in a running gateway
   pratu schema > pratu.schema.json     completion and checks for your editor
 
 Settings also come from the environment (PRATU_*, and KONG_* with Kong's meaning): docs/node-settings.md
@@ -40,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     startCommand(),
     checkCommand(),
     keysCommand(),
+    limitsCommand(),
     pricesCommand(),
     schemaCommand(),
     versionCommand(),

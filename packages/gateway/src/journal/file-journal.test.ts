@@ -219,7 +219,7 @@ describe('F77 records in files', () => {
     const found: UsageRecord[] = []
     await readSegments(directory, (record) => found.push(record), {
       sinceMs: 20,
-      chargesOnly: true,
+      only: 'charges',
     })
     expect(found.map(({ id, charges: paid }) => [id, paid])).toEqual([['paid', charges]])
   })

@@ -16,14 +16,13 @@ export interface ReadingReport {
 export interface ReadingOptions {
   /** Older records are left out, epoch ms. */
   readonly sinceMs?: number
-  /** Only records that changed a budget: the others are not even parsed. */
-  readonly chargesOnly?: boolean
+  /** Only records with such a member: the others are not even parsed. */
+  readonly only?: 'charges' | 'resets'
 }
 
 const CHUNK_BYTES = 1024 * 1024
 const LINE_FEED = 0x0a
-const CHARGES_MEMBER = Buffer.from('"charges":[')
-const RESETS_MEMBER = Buffer.from('"resets":[')
+const MEMBERS = { charges: Buffer.from('"charges":['), resets: Buffer.from('"resets":[') }
 
 /**
  * Reads a journal's directory, the oldest segment first. A torn or damaged line is counted and left out; the rest is read.
@@ -33,11 +32,12 @@ const RESETS_MEMBER = Buffer.from('"resets":[')
 export async function readSegments(
   directory: string,
   onRecord: (record: UsageRecord) => void,
-  { sinceMs = 0, chargesOnly = false }: ReadingOptions = {},
+  { sinceMs = 0, only }: ReadingOptions = {},
 ): Promise<ReadingReport> {
   const report = { segments: 0, records: 0, torn: 0, damaged: 0 }
+  const wanted = only === undefined ? undefined : MEMBERS[only]
   const take = (line: Buffer): void => {
-    if (chargesOnly && !line.includes(CHARGES_MEMBER) && !line.includes(RESETS_MEMBER)) {
+    if (wanted !== undefined && !line.includes(wanted)) {
       if (!isWhole(line)) report.damaged += 1
       return
     }

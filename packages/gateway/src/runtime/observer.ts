@@ -1,4 +1,5 @@
 import { completionTokens, METERED, promptTokens, type MeteredUsage } from '../ai/index.ts'
+import { CHARGES } from '../journal/index.ts'
 import {
   PROMETHEUS_FLAGS,
   type ExchangeMetrics,
@@ -6,6 +7,7 @@ import {
   type Logger,
 } from '../observe/index.ts'
 import type { ExchangeObserver, PinnedExchange } from '../pipeline/index.ts'
+import type { KnownLimits } from './known-limits.ts'
 import type { ModelNames } from './model-names.ts'
 import type { UsageRecords } from './usage-records.ts'
 
@@ -16,13 +18,15 @@ export interface ObserverDeps {
   readonly logger: Logger
   /** `undefined` when the usage journal is off. */
   readonly usageRecords: UsageRecords | undefined
+  /** Told of scopes that were charged. */
+  readonly limits: KnownLimits
   /** `undefined` when the access log is off. */
   readonly accessLog: ((exchange: PinnedExchange) => void) | undefined
 }
 
 /** Tells metrics, logs and the usage journal of every exchange, at its end. */
 export function createObserver(deps: ObserverDeps): ExchangeObserver {
-  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords } = deps
+  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords, limits } = deps
   return {
     settled(exchange) {
       const { outcome } = exchange
@@ -42,6 +46,8 @@ export function createObserver(deps: ObserverDeps): ExchangeObserver {
       }
       accessLog?.(exchange)
       usageRecords?.settled(exchange)
+      const charges = exchange.note(CHARGES)
+      if (charges !== undefined) limits.charged(charges)
     },
     failed(exchange, error) {
       logger.error('a request failed inside the gateway', { request_id: exchange.id, error })
@@ -90,7 +96,14 @@ function consumerLabel(exchange: PinnedExchange): string {
 }
 
 /** The `ai` member of the log line: figures only, never a prompt or an answer (S47). */
-function usageFields({ model, streamed, usage, cost, cut, timeToFirstTokenMs }: MeteredUsage): object {
+function usageFields({
+  model,
+  streamed,
+  usage,
+  cost,
+  cut,
+  timeToFirstTokenMs,
+}: MeteredUsage): object {
   const { nanoDollars } = cost
   return {
     model,

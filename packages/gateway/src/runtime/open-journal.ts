@@ -1,6 +1,7 @@
 import type { JournalSettings, NodeSettings } from '../config/index.ts'
 import { createFileJournal, NO_JOURNAL, type Journal } from '../journal/index.ts'
 import { createFieldRule, type Logger, type Metrics } from '../observe/index.ts'
+import { segmentReader, type SpendReader } from './rebuild-spend.ts'
 
 /** What does not travel between threads inside of the settings. */
 export interface JournalSecrets {
@@ -47,6 +48,16 @@ export function openJournal(deps: OpenJournalDeps): Journal {
   metrics.sampled('pratu_journal_waiting_bytes', [], () => journal.waitingBytes)
   metrics.sampled('pratu_journal_failing', [], () => (journal.failing ? 1 : 0))
   return journal
+}
+
+/** What budgets in memory are counted again from; `undefined` without a journal of our own. */
+export function spendReaderOf(
+  { journal, redaction }: NodeSettings,
+  logger: Logger,
+): SpendReader | undefined {
+  const isKept = !redaction.fields.has('charges')
+  if (journal.sink !== 'file' || journal.directory === undefined || !isKept) return undefined
+  return segmentReader(journal.directory, logger)
 }
 
 function retentionOf({ maxBytes, retentionDays }: JournalSettings) {

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { LimitReading, LimitsQuestion } from '../../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import type { CounterTable } from '../../limits/index.ts'
 import type { MetricStorage } from '../../observe/index.ts'
@@ -9,6 +10,8 @@ import type { JournalSecrets } from '../open-journal.ts'
 export interface WorkerStart {
   readonly worker: number
   readonly workers: number
+  /** Whether this thread counts budgets again: the first one of a process. */
+  readonly rebuilds: boolean
   /** Without the admin token: workers serve no admin requests, and a `Secret` does not travel. */
   readonly settings: NodeSettings
   readonly secrets: JournalSecrets
@@ -45,6 +48,8 @@ export type Command =
   | { readonly kind: 'read-cached'; readonly owner: string; readonly key: string }
   | { readonly kind: 'remove-cached'; readonly owner: string; readonly key: string }
   | { readonly kind: 'purge-cached'; readonly owners: readonly string[] }
+  | { readonly kind: 'read-limits'; readonly question: LimitsQuestion }
+  | { readonly kind: 'reset-limits'; readonly meter: string | undefined; readonly scope: string }
 
 /** What the answer to a command holds. */
 export interface Answers {
@@ -63,6 +68,9 @@ export interface Answers {
   /** Whether there was such an answer. */
   readonly 'remove-cached': boolean
   readonly 'purge-cached': undefined
+  readonly 'read-limits': readonly LimitReading[]
+  /** Of how many meters. */
+  readonly 'reset-limits': number
 }
 
 export interface Order {

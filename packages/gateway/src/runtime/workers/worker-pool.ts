@@ -120,6 +120,7 @@ export class WorkerPool {
       start: {
         worker,
         workers: settings.workers,
+        rebuilds: worker === 0 && !this.#replacing,
         settings: withoutSecrets(settings),
         secrets,
         counters,
