@@ -52,6 +52,7 @@ export interface Spending {
    *
    * @param amounts what is counted for each hold.
    * @param use what was used; `undefined` for plain traffic, and for a call that was never made.
+   * @param cut whether the answer was ended because something was exhausted.
    */
-  settled(amounts: readonly number[], use: ModelUse | undefined): void
+  settled(amounts: readonly number[], use: ModelUse | undefined, cut: boolean): void
 }

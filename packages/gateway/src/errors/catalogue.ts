@@ -91,6 +91,20 @@ export const CATALOGUE = {
   },
   not_ready: { status: 503, retryable: true, message: 'The gateway is not ready' },
   server_shutting_down: { status: 503, retryable: true, message: 'The gateway is shutting down' },
+  // Limits
+  rate_limit_exceeded: { status: 429, retryable: true, message: 'Too many requests' },
+  token_limit_exceeded: { status: 429, retryable: true, message: 'Too many tokens' },
+  concurrency_limit_exceeded: {
+    status: 429,
+    retryable: true,
+    message: 'Too many requests at the same time',
+  },
+  budget_exceeded: { status: 429, retryable: false, message: 'The budget is spent' },
+  model_unpriced: {
+    status: 403,
+    retryable: false,
+    message: 'The price of this model is not known, and a budget here needs one',
+  },
   // Upstream
   upstream_name_resolution: { status: 503, retryable: true, message: 'name resolution failed' },
   upstream_no_target: {

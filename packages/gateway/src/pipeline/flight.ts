@@ -1,6 +1,5 @@
-import type { Hold, ModelCall, ModelUse, Reservation, Spending } from '@pratu/plugin-kit'
+import type { Exchange, Hold, ModelCall, ModelUse, Reservation, Spending } from '@pratu/plugin-kit'
 import { CHARGES, type Charge } from '../journal/index.ts'
-import type { PinnedExchange } from './snapshot.ts'
 
 /** A hold in its place among all holds of a flight. */
 interface Place {
@@ -27,24 +26,28 @@ const GROWTH = 0.25
  * once, at the truth, whichever way it ends (F70). Its exchange closes it at the latest when it settles.
  */
 export class Flight {
-  readonly #exchange: PinnedExchange
+  readonly #exchange: Exchange
   readonly #reservation: Reservation
   readonly #places: readonly Place[]
   readonly #call: ModelCall | undefined
+  readonly #onFailure: (error: unknown) => void
   /** What attempts used that came to nothing. */
   #lost: ModelUse = NOTHING
   #oneTokenCost: number | undefined
   #closed = false
 
+  /** @param onFailure told of a plugin that throws, and of a store that is away and denies. */
   constructor(
-    exchange: PinnedExchange,
+    exchange: Exchange,
     spendings: readonly Spending[],
     reservation: Reservation,
     call: ModelCall | undefined,
+    onFailure: (error: unknown) => void,
   ) {
     this.#exchange = exchange
     this.#reservation = reservation
     this.#call = call
+    this.#onFailure = onFailure
     this.#places = spendings.flatMap((spending) =>
       spending.holds.map((hold, index) => ({
         spending,
@@ -135,7 +138,7 @@ export class Flight {
     else {
       answer.then(settle, (error: unknown) => {
         // The store is away, and its policy denies: what is reserved is all there is.
-        this.#exchange.snapshot.context.observer.failed(this.#exchange, error)
+        this.#onFailure(error)
         settle(false)
       })
     }
@@ -146,8 +149,9 @@ export class Flight {
    *
    * @param use of the last attempt; `undefined` when nobody measured it: then it is as reserved, or nothing if no
    *   attempt was sent.
+   * @param cut whether the answer was ended because of `progress`.
    */
-  close(use?: ModelUse): void {
+  close(use?: ModelUse, cut = false): void {
     if (this.#closed) return
     this.#closed = true
     const all = use === undefined ? undefined : sum(this.#lost, use)
@@ -162,7 +166,7 @@ export class Flight {
     for (const place of this.#places) {
       if (place.index !== 0) continue
       const end = start + place.spending.holds.length
-      this.#tell(place.spending, amounts.slice(start, end), all)
+      this.#tell(place.spending, amounts.slice(start, end), all, cut)
       start = end
     }
   }
@@ -180,12 +184,17 @@ export class Flight {
     if (charges.length > 0) this.#exchange.setNote(CHARGES, charges)
   }
 
-  #tell(spending: Spending, amounts: readonly number[], use: ModelUse | undefined): void {
+  #tell(
+    spending: Spending,
+    amounts: readonly number[],
+    use: ModelUse | undefined,
+    cut: boolean,
+  ): void {
     try {
-      spending.settled(amounts, use)
+      spending.settled(amounts, use, cut)
     } catch (error) {
       // The others have yet to be told, and whoever closes the flight has an answer to finish.
-      this.#exchange.snapshot.context.observer.failed(this.#exchange, error)
+      this.#onFailure(error)
     }
   }
 }

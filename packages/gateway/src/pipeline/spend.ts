@@ -98,7 +98,10 @@ class SpendStage {
   #decided(decision: Decision, spendings: readonly Spending[], call: ModelCall | undefined): void {
     try {
       if (decision.admitted) {
-        const flight = new Flight(this.#exchange, spendings, decision.reservation, call)
+        const { observer } = this.#exchange.snapshot.context
+        const flight = new Flight(this.#exchange, spendings, decision.reservation, call, (error) =>
+          observer.failed(this.#exchange, error),
+        )
         this.#exchange.openFlight(flight)
         let start = 0
         for (const spending of spendings) {

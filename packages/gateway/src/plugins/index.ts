@@ -1,5 +1,6 @@
 import type { AnyPluginDefinition } from '@pratu/plugin-kit'
 import { acl } from './acl/plugin.ts'
+import { aiLimits } from './ai-limits/plugin.ts'
 import { correlationId } from './correlation-id/plugin.ts'
 import { cors } from './cors/plugin.ts'
 import { ipRestriction } from './ip-restriction/plugin.ts'
@@ -15,6 +16,7 @@ import { responseRateLimiting } from './response-ratelimiting/plugin.ts'
 /** Every plugin that is part of the gateway; `runtime/` hands the list on. A new plugin is a folder and a line here. */
 export const bundledPlugins: readonly AnyPluginDefinition[] = [
   acl,
+  aiLimits,
   correlationId,
   cors,
   ipRestriction,

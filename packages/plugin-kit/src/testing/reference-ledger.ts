@@ -1,113 +1,139 @@
 import type { Clock } from '../plugin.ts'
-import type { Decision, Hold, Ledger, Meter, Period, Remaining } from '../ledger.ts'
+import type { Decision, Hold, Ledger, Meter, Period, Remaining, Reservation } from '../ledger.ts'
+
+/** One reservation's share in a counter. */
+interface Entry {
+  readonly atMs: number
+  amount: number
+}
 
 /**
- * The simplest ledger that obeys the contract: calendar windows in a map, one thread, nothing bounded. For tests of
- * plugins, and as the model that a real ledger is compared with.
+ * The simplest ledger that obeys the contract: every reservation is remembered, one thread, nothing bounded. For tests of
+ * plugins, and as the model that a real ledger is compared with. Knows calendar windows in UTC (weeks apart), sliding
+ * windows and concurrency.
  */
 export function createReferenceLedger(clock: Clock): Ledger {
-  const used = new Map<string, number>()
+  const counters = new Map<string, Entry[]>()
+
+  function entriesOf({ definition }: Meter, scope: string): Entry[] {
+    const key = JSON.stringify([definition.id, scope])
+    let entries = counters.get(key)
+    if (entries === undefined) counters.set(key, (entries = []))
+    return entries
+  }
+
+  function look(meter: Meter, scope: string): Remaining {
+    const nowMs = clock.now()
+    const counts = entriesOf(meter, scope).filter(
+      ({ amount, atMs }) => amount > 0 && endOf(meter, atMs) > nowMs,
+    )
+    const used = counts.reduce((sum, { amount }) => sum + amount, 0)
+    const { limit, window } = meter.definition
+    const ends = counts.map(({ atMs }) => endOf(meter, atMs))
+    if (window.kind === 'calendar') ends.push(endOf(meter, nowMs))
+    const resetMs = window.kind === 'concurrency' ? 0 : Math.max(nowMs, ...ends) - nowMs
+    return { limit, used, remaining: Math.max(0, limit - used), resetMs }
+  }
+
+  function fits({ meter, scope }: Hold, amount: number): boolean {
+    const { limit, mode } = meter.definition
+    return mode === 'report' || look(meter, scope).used + amount <= limit
+  }
+
+  /** What a hold asks together with the earlier ones of the same counter. */
+  function asked(holds: readonly Hold[], index: number): number {
+    const own = holds[index]
+    return holds
+      .slice(0, index + 1)
+      .filter(
+        ({ meter, scope }) =>
+          meter.definition.id === own?.meter.definition.id && scope === own.scope,
+      )
+      .reduce((sum, { amount }) => sum + amount, 0)
+  }
+
+  function open(holds: readonly Hold[]): Reservation {
+    const taken = holds.map(({ meter, scope, amount }) => {
+      const entry: Entry = { atMs: clock.now(), amount }
+      entriesOf(meter, scope).push(entry)
+      return { entry, meter, scope }
+    })
+    let closed = false
+    return {
+      get closed() {
+        return closed
+      },
+      used: (hold, total) => (total <= (taken[hold]?.entry.amount ?? 0) ? 'within' : 'short'),
+      grow(hold, amount) {
+        const own = taken[hold]
+        if (closed || own === undefined || !fits({ ...own, amount }, amount)) return false
+        own.entry.amount += amount
+        return true
+      },
+      close(actual) {
+        if (closed) return
+        closed = true
+        for (const [i, { entry, meter }] of taken.entries()) {
+          const isHeld = meter.definition.window.kind === 'concurrency'
+          entry.amount = isHeld ? 0 : (actual?.[i] ?? entry.amount)
+        }
+      },
+    }
+  }
 
   return {
     meter: (definition): Meter => ({ definition }),
-    reserve(holds: readonly Hold[]): Decision {
-      const nowMs = clock.now()
-      const windows = holds.map((hold) => calendarWindow(periodOf(hold.meter), nowMs))
-      const keys = holds.map((hold, i) =>
-        keyOf(hold.meter, hold.scope, windows[i]?.startMs ?? nowMs),
-      )
-      const asked = new Map<string, number>()
+    reserve(holds): Decision {
       let refusing = -1
+      let longestMs = -1
       for (const [i, hold] of holds.entries()) {
-        const key = keys[i] ?? ''
-        const total = (asked.get(key) ?? 0) + hold.amount
-        asked.set(key, total)
-        if ((used.get(key) ?? 0) + total <= hold.meter.definition.limit) continue
-        const longest = windows[refusing]?.endMs ?? 0
-        if ((windows[i]?.endMs ?? 0) > longest) refusing = i
+        if (fits(hold, asked(holds, i))) continue
+        const { resetMs } = look(hold.meter, hold.scope)
+        if (resetMs <= longestMs) continue
+        refusing = i
+        longestMs = resetMs
       }
-      if (refusing === -1)
-        for (const [key, amount] of asked) used.set(key, (used.get(key) ?? 0) + amount)
-
-      const meters: Remaining[] = holds.map((hold, i) => ({
-        limit: hold.meter.definition.limit,
-        remaining: Math.max(0, hold.meter.definition.limit - (used.get(keys[i] ?? '') ?? 0)),
-        used: used.get(keys[i] ?? '') ?? 0,
-        resetMs: (windows[i]?.endMs ?? nowMs) - nowMs,
-      }))
-      if (refusing !== -1) {
-        return {
-          admitted: false,
-          hold: refusing,
-          retryAfterMs: meters[refusing]?.resetMs ?? 0,
-          permanent: (holds[refusing]?.amount ?? 0) > (meters[refusing]?.limit ?? 0),
-          meters,
-        }
-      }
-      let closed = false
+      const reservation = refusing === -1 ? open(holds) : undefined
+      const meters = holds.map(({ meter, scope }) => look(meter, scope))
+      if (reservation !== undefined) return { admitted: true, degraded: false, meters, reservation }
       return {
-        admitted: true,
-        degraded: false,
+        admitted: false,
+        hold: refusing,
+        retryAfterMs: Math.max(1, longestMs),
+        permanent: (holds[refusing]?.amount ?? 0) > (meters[refusing]?.limit ?? 0),
         meters,
-        reservation: {
-          get closed() {
-            return closed
-          },
-          used: (hold, total) => (total <= (holds[hold]?.amount ?? 0) ? 'within' : 'short'),
-          grow: () => false,
-          close(actual) {
-            if (closed) return
-            closed = true
-            for (const [i, hold] of holds.entries()) {
-              const key = keys[i] ?? ''
-              used.set(
-                key,
-                Math.max(0, (used.get(key) ?? 0) + (actual?.[i] ?? hold.amount) - hold.amount),
-              )
-            }
-          },
-        },
       }
     },
-    peek(meter, scope) {
-      const { limit } = meter.definition
-      const nowMs = clock.now()
-      const { startMs, endMs } = calendarWindow(periodOf(meter), nowMs)
-      const counted = used.get(keyOf(meter, scope, startMs)) ?? 0
-      return {
-        limit,
-        remaining: Math.max(0, limit - counted),
-        used: counted,
-        resetMs: endMs - nowMs,
-      }
-    },
+    peek: look,
     reset(meter, scope) {
-      used.delete(keyOf(meter, scope, calendarWindow(periodOf(meter), clock.now()).startMs))
+      entriesOf(meter, scope).splice(0)
     },
     record(meter, scope, amount, atMs) {
-      const key = keyOf(meter, scope, calendarWindow(periodOf(meter), atMs).startMs)
-      used.set(key, (used.get(key) ?? 0) + amount)
+      entriesOf(meter, scope).push({ atMs, amount })
     },
   }
 }
 
-function keyOf({ definition }: Meter, scope: string, startMs: number): string {
-  return JSON.stringify([definition.id, scope, startMs])
+/** When what was counted at `atMs` is forgotten. */
+function endOf({ definition: { id, window } }: Meter, atMs: number): number {
+  switch (window.kind) {
+    case 'calendar':
+      return calendarEnd(window.period, atMs)
+    case 'sliding':
+      return atMs + window.lengthMs
+    case 'concurrency':
+      return Number.POSITIVE_INFINITY
+    case 'gcra':
+      throw new RangeError(`meter ${id}: the reference does not know GCRA`)
+  }
 }
 
-function periodOf({ definition: { id, window } }: Meter): Period {
-  if (window.kind === 'calendar') return window.period
-  throw new RangeError(`meter ${id}: the reference knows calendar windows only`)
-}
-
-function calendarWindow(period: Period, atMs: number): { startMs: number; endMs: number } {
+function calendarEnd(period: Period, atMs: number): number {
   const at = new Date(atMs)
   const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()]
-  if (period === 'year') return { startMs: Date.UTC(year, 0), endMs: Date.UTC(year + 1, 0) }
-  if (period === 'month')
-    return { startMs: Date.UTC(year, month), endMs: Date.UTC(year, month + 1) }
+  if (period === 'year') return Date.UTC(year + 1, 0)
+  if (period === 'month') return Date.UTC(year, month + 1)
   if (period === 'week') throw new RangeError('the reference does not know weeks')
   const lengthMs = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 }[period]
-  const startMs = Math.floor(atMs / lengthMs) * lengthMs
-  return { startMs, endMs: startMs + lengthMs }
+  return (Math.floor(atMs / lengthMs) + 1) * lengthMs
 }

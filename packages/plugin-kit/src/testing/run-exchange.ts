@@ -3,6 +3,7 @@ import type { Hold, Ledger, Refusal, Remaining, Reservation } from '../ledger.ts
 import type { ResponseHead, ResponseSink } from '../messages.ts'
 import type { BodyFilter, Handler, Plugin } from '../plugin.ts'
 import type { Reply } from '../reply.ts'
+import type { ModelCall, ModelUse, Spending } from '../spending.ts'
 import { FieldList, type FieldsGiven } from './field-list.ts'
 import type { TestExchange } from './given-exchange.ts'
 import { recordingSink } from './recording-sink.ts'
@@ -18,6 +19,10 @@ export interface RunOptions {
   }
   /** In place of `response`: produces the answer itself. */
   readonly handler?: Handler
+  /** What the upstream call is known to be, for plugins that limit what it uses. */
+  readonly call?: ModelCall
+  /** What it has used in the end. */
+  readonly use?: ModelUse
   readonly outcome?: Outcome
   /** `true`: a global plugin, whose `rewrite` runs too. */
   readonly global?: boolean
@@ -34,12 +39,14 @@ export interface ExchangeResult {
   readonly proxied: boolean
   /** The admitted holds; open until the test closes them. */
   readonly reservation: Reservation | undefined
+  /** What was reserved for the upstream call; closed. */
+  readonly spent: Reservation | undefined
 }
 
 /**
  * Walks one exchange through every phase of `plugins` (already in their order) as the pipeline does: `rewrite`, then
- * `access` with all holds taken at the first limiting plugin's place, the wrapped handler, response phases also after a
- * refusal, and `log`.
+ * `access` with all holds taken at the first limiting plugin's place, the wrapped handler, what the call may use right
+ * before it, response phases also after a refusal, and `log`.
  *
  * @throws whatever a plugin throws.
  */
@@ -61,7 +68,15 @@ export async function runExchange(
   }
 
   let proxied = false
+  let spent: SpendRun | undefined
   const upstream: Handler = (passed, out) => {
+    spent = new SpendRun(chain, exchange, options.call)
+    const refusal = spent.take(options.ledger)
+    if (refusal !== undefined) {
+      reply = refusal
+      send(refusal, out)
+      return
+    }
     proxied = true
     if (options.handler !== undefined) options.handler(passed, out)
     else answer(out, options.response ?? {})
@@ -76,6 +91,7 @@ export async function runExchange(
     )
   }
   await client.finished
+  spent?.close(options.use)
   for (const plugin of chain) plugin.log?.(exchange, options.outcome ?? outcomeOf(reply))
 
   return {
@@ -85,6 +101,7 @@ export async function runExchange(
     body: new TextDecoder().decode(client.body),
     proxied,
     reservation: limits.reservation,
+    spent: spent?.reservation,
   }
 }
 
@@ -133,6 +150,46 @@ class AdmissionRun {
 function ownRefusal(refusal: Refusal, from: number, to: number): Refusal {
   const meters: readonly Remaining[] = refusal.meters.slice(from, to)
   return { ...refusal, hold: refusal.hold - from, meters }
+}
+
+/** What all plugins ask for one upstream call: asked for once, all or nothing, and closed at what was used. */
+class SpendRun {
+  readonly #spendings: readonly Spending[]
+  readonly #refusal: Reply | undefined
+  reservation: Reservation | undefined
+
+  constructor(chain: readonly Plugin[], exchange: TestExchange, call: ModelCall | undefined) {
+    const asked = chain.flatMap((plugin) => plugin.spends?.(exchange, call) ?? [])
+    this.#spendings = asked.filter((one) => one.kind === 'spending')
+    this.#refusal = asked.find((one) => one.kind !== 'spending')
+  }
+
+  /** @throws {Error} for a ledger that answers in a promise: the handler is synchronous here. */
+  take(ledger: Ledger | undefined): Reply | undefined {
+    if (this.#refusal !== undefined || this.#spendings.length === 0) return this.#refusal
+    const decision = ledger?.reserve(this.#spendings.flatMap(({ holds }) => holds))
+    if (decision === undefined || decision instanceof Promise)
+      throw new Error('a plugin limits the call: give a synchronous `ledger` to runExchange')
+    let from = 0
+    for (const spending of this.#spendings) {
+      const to = from + spending.holds.length
+      if (decision.admitted) spending.granted(decision.meters.slice(from, to))
+      else if (decision.hold < to) return spending.denied(ownRefusal(decision, from, to))
+      from = to
+    }
+    if (decision.admitted) this.reservation = decision.reservation
+    return undefined
+  }
+
+  close(use: ModelUse | undefined): void {
+    if (this.reservation === undefined) return
+    const amounts = this.#spendings.map((spending) =>
+      spending.holds.map(({ amount }, i) => (use === undefined ? amount : spending.amount(i, use))),
+    )
+    this.reservation.close(amounts.flat())
+    for (const [i, spending] of this.#spendings.entries())
+      spending.settled(amounts[i] ?? [], use, false)
+  }
 }
 
 /** Applies `responseHeaders` and `responseBody` of every plugin on the way to the client. */

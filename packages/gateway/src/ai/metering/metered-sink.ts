@@ -315,7 +315,7 @@ export class MeteredSink implements ResponseSink {
       anomaly,
       timeToFirstTokenMs: this.#firstTokenMs,
     })
-    this.#exchange.flight?.close(useOf(usage, cost))
+    this.#exchange.flight?.close(useOf(usage, cost), this.#cut)
     return cost
   }
 
