@@ -155,6 +155,23 @@ describe.each(WINDOWS)('a %s window in Redis', (_, window, limit, capacity) => {
     expect((await ledger.peek(asked, scope)).used).toBe(0)
   })
 
+  test('gives back nothing after a reset that was taken before it', async () => {
+    await at(0)
+    const asked = meter(window, limit)
+    const scope = fresh()
+    const before = await admitted(ledger.reserve([{ meter: asked, scope, amount: 3 }]))
+    await ledger.reset(asked, scope)
+    await at(window.kind === 'sliding' ? 10_000 : 0)
+    const after = await admitted(ledger.reserve([{ meter: asked, scope, amount: 2 }]))
+    before.reservation.close([0])
+    await ledger.settle(5_000)
+    // A level has no memory of what it consists of; it gives back no more than there is.
+    expect((await ledger.peek(asked, scope)).used).toBe(window.kind === 'gcra' ? 0 : 2)
+    after.reservation.close([1])
+    await ledger.settle(5_000)
+    expect((await ledger.peek(asked, scope)).used).toBe(window.kind === 'gcra' ? 0 : 1)
+  })
+
   test('F59 a clock that steps back opens nothing again, and one that was far ahead leaves nothing stuck', async () => {
     await at(60_000)
     const hold: Hold = { meter: meter(window, limit), scope: fresh(), amount: capacity }

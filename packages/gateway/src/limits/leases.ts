@@ -6,6 +6,7 @@ import type { RemoteMeter } from './remote-meter.ts'
 const MAX_BATCH = 500
 /** Renewals within the time that a lease lasts: two may fail before it expires. */
 const BEATS = 3
+const LONGEST_BEAT_MS = 10_000
 
 /** What is held under one key. */
 interface Held {
@@ -73,7 +74,7 @@ export class Leases {
     }
     held.leaseMs = window.leaseMs
     for (let i = 0; i < count; i++) held.numbers.add(first + i)
-    this.#beatWithin(window.leaseMs / BEATS)
+    this.#beatFor(window.leaseMs)
   }
 
   /** Free for others as soon as Redis hears of it, in this turn of the event loop if it is there. */
@@ -89,7 +90,7 @@ export class Leases {
     }
     if (held?.numbers.size === 0) this.#held.delete(key)
     this.#flushing ??= setImmediate(() => this.#flush())
-    this.#beatWithin(window.leaseMs / BEATS)
+    this.#beatFor(window.leaseMs)
   }
 
   /** Whether Redis knows of everything that was released. */
@@ -104,7 +105,8 @@ export class Leases {
     this.#released = []
   }
 
-  #beatWithin(ms: number): void {
+  #beatFor(leaseMs: number): void {
+    const ms = Math.min(leaseMs / BEATS, LONGEST_BEAT_MS)
     if (this.#timer !== undefined && this.#beatMs <= ms) return
     clearInterval(this.#timer)
     this.#beatMs = ms

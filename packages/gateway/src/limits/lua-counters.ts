@@ -7,8 +7,8 @@
  * A scope is one hash, so that all its meters are one key (in a cluster: one slot) and one look-up; a field is a meter.
  * Its value says of which kind it is, so that a meter whose window was changed starts anew:
  *
- *     <ordinal>:<count>                 a window of the UTC calendar
- *     z<start, epoch s>:<count>         a window of the calendar of a time zone
+ *     <ordinal>:<count>[:<epoch ms>]    a window of the UTC calendar, and when it was reset
+ *     z<start, epoch s>:<count>[:…]     a window of the calendar of a time zone
  *     s<newest bucket>:<count>,…        sliding: the newest bucket first, each an eighth of the length
  *     g<epoch ms>:<level>               GCRA: how full the bucket was then
  *
@@ -96,15 +96,18 @@ local function readCalendar(key, meter)
   local counter = {ordinal = window.ordinal, starts = window.starts, ends = window.ends, used = 0}
   local stored = redis.call('HGET', key, meter[1])
   if stored then
-    local pattern = meter[2] == ZONED and '^z(%d+):(%d+)$' or '^(%d+):(%d+)$'
-    local ordinal, count = string.match(stored, pattern)
+    local pattern = meter[2] == ZONED and '^z(%d+):(%d+):?(%d*)$' or '^(%d+):(%d+):?(%d*)$'
+    local ordinal, count, reset = string.match(stored, pattern)
     ordinal = tonumber(ordinal)
     if ordinal and (ordinal == window.ordinal or ordinal == window.later) then
       counter.ordinal = ordinal
       counter.used = tonumber(count)
+      counter.reset = tonumber(reset)
       counter.stored = true
     end
   end
+  -- What was taken before a reset is not given back after it.
+  counter.mark = counter.reset or counter.ordinal
   return counter
 end
 
@@ -203,7 +206,9 @@ local function write(key, counters)
       fields[#fields + 1] = field
       if kind <= ZONED then
         local pattern = kind == ZONED and 'z%.0f:%.0f' or '%.0f:%.0f'
-        fields[#fields + 1] = string.format(pattern, counter.ordinal, counter.used)
+        local value = string.format(pattern, counter.ordinal, counter.used)
+        if counter.reset then value = value .. string.format(':%.0f', counter.reset) end
+        fields[#fields + 1] = value
         if not counter.stored then keep = math.max(keep, counter.ends - now + 2000) end
       elseif kind == SLIDING then
         local counts = {}

@@ -43,7 +43,7 @@ end
 local function markOf(counter)
   local meter = counter.meter
   local kind = meter[2]
-  if kind <= ZONED then return counter.ordinal end
+  if kind <= ZONED then return counter.mark end
   if kind == SLIDING then return counter.newest end
   if kind == GCRA then return math.floor((now + counter.level * meter[5] / meter[3]) * 1000 + 0.5) end
   return 0
@@ -136,7 +136,7 @@ local function correct(counter, difference, mark, taken)
   local meter = counter.meter
   local kind = meter[2]
   if kind <= ZONED then
-    if counter.stored and counter.ordinal == mark then add(counter, difference) end
+    if counter.stored and counter.mark == mark then add(counter, difference) end
   elseif kind == SLIDING then
     local i = counter.newest - mark
     if i >= 0 and i <= 8 then
@@ -194,7 +194,18 @@ return {1, now}
 `)
 
 /** Forgets what was counted. KEYS[1]: a scope; ARGV[1]: a field. */
-export const RESET = defineScript(`return redis.call('HDEL', KEYS[1], ARGV[1])`)
+export const RESET = defineScript(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+local window = stored and string.match(stored, '^(z?%d+):')
+if window then
+  redis.call('HSET', KEYS[1], ARGV[1], window .. string.format(':0:%.0f', now))
+else
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
+return 0
+`)
 
 /** Kong's counter of one period: KEYS[1] grows by ARGV[1] and lasts ARGV[2] seconds from its first use. */
 export const COUNT_AS_KONG = defineScript(`
