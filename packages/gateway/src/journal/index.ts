@@ -8,4 +8,6 @@ export {
 } from './usage-record.ts'
 export { NO_JOURNAL, type Journal, type JournalEvents, type SyncPolicy } from './journal.ts'
 export { createFileJournal, type FileJournalOptions } from './file-journal.ts'
+export { createStreamJournal, type StreamJournalOptions } from './stream-journal.ts'
+export { readStream } from './read-stream.ts'
 export { readSegments, type ReadingOptions, type ReadingReport } from './read-segments.ts'

@@ -9,11 +9,12 @@ export interface JournalTarget {
   /** For log lines. */
   readonly place: string
   /**
-   * Keeps all lines, in order; with `always` they are safe when it resolves.
+   * Keeps lines, in order, as many as it can at once; with `always` they are safe when it resolves.
    *
-   * @throws {Error} when they are not kept; the same lines are then given again, and must not be kept twice.
+   * @returns how many of the first lines are kept, at least 1.
+   * @throws {Error} when none are; these lines come again, perhaps with more after them, and must not be kept twice.
    */
-  write(lines: readonly string[]): Promise<void>
+  write(lines: readonly string[]): Promise<number>
   /** Makes safe what was written. */
   sync(): Promise<void>
   /** Told whenever it may be worth another try. */
@@ -147,10 +148,10 @@ export class QueuedJournal implements Journal {
   async #writeBatch(): Promise<void> {
     const { target, events } = this.#options
     const { lines } = this.#waiting.peek(BATCH_BYTES)
-    await target.write(lines)
+    const kept = await target.write(lines)
     this.#unsafe = true
-    this.#waiting.remove(lines.length, true)
-    events.onWritten(lines.length)
+    this.#waiting.remove(kept, true)
+    events.onWritten(kept)
   }
 
   #recovered(): void {

@@ -36,7 +36,7 @@ export class SegmentWriter implements JournalTarget {
     this.place = options.directory
   }
 
-  async write(lines: readonly string[]): Promise<void> {
+  async write(lines: readonly string[]): Promise<number> {
     const file = await this.#current()
     const bytes = Buffer.from(lines.join(''))
     for (let done = 0; done < bytes.length;) {
@@ -50,6 +50,7 @@ export class SegmentWriter implements JournalTarget {
     }
     if (this.#options.sync === 'always') await file.datasync()
     this.#bytes += bytes.length
+    return lines.length
   }
 
   async #current(): Promise<FileHandle> {

@@ -2,5 +2,6 @@ export { RedisConnection, RedisUnavailable, type ConnectionLog } from './connect
 export { RedisConnections, type ConnectionsOptions } from './connections.ts'
 export { inspectRedis } from './inspect-redis.ts'
 export type { RedisFinding } from './inspector.ts'
+export { parseRedisUrl } from './url.ts'
 export { defineScript, type RedisScript } from './script.ts'
 export { connectionKey, describeRedis } from './settings.ts'

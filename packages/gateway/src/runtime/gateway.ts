@@ -120,7 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
             workers: 1,
             region: 0,
           }),
-          spendReader: spendReaderOf(settings, logger),
+          spendReader: spendReaderOf(settings, secrets, logger),
           clock: systemClock,
           worker: 0,
           workers: 1,

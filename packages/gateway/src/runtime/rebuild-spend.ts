@@ -1,6 +1,12 @@
 import type { Ledger, Meter, MeterWindow, Period } from '@pratu/plugin-kit'
-import { readSegments, type ReadingOptions, type UsageRecord } from '../journal/index.ts'
+import {
+  readSegments,
+  readStream,
+  type ReadingOptions,
+  type UsageRecord,
+} from '../journal/index.ts'
 import type { Logger } from '../observe/index.ts'
+import type { RedisConnection } from '../redis/index.ts'
 
 /** Reads records that changed budgets. @throws {Error} when they cannot be read. */
 export type SpendReader = (
@@ -77,6 +83,32 @@ export function segmentReader(directory: string, logger: Logger): SpendReader {
       logger.warn('some usage records cannot be read and are left out', { torn, damaged })
     }
     told = true
+  }
+}
+
+/**
+ * Reads what a replica of this name left in a stream: others count for themselves. A pod that comes back under another name
+ * begins anew.
+ */
+export function streamReader(
+  connect: () => RedisConnection,
+  stream: string,
+  replica: string,
+): SpendReader {
+  return async (onRecord, { sinceMs }) => {
+    const connection = connect()
+    try {
+      await readStream(
+        connection,
+        stream,
+        (record) => {
+          if (record.replica === replica) onRecord(record)
+        },
+        sinceMs,
+      )
+    } finally {
+      connection.close()
+    }
   }
 }
 

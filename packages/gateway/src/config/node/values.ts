@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 
+import { parseRedisUrl } from '../../redis/index.ts'
 import { isHostname, isIpOrCidr } from '../field-formats.ts'
 import { REDACTABLE_FIELDS, type ListenAddress, type LogDestination } from '../node-settings.ts'
 
@@ -142,13 +143,11 @@ export const logDestination: ValueKind<LogDestination> = {
   },
 }
 
-const REDIS_URL = /^rediss?(?:\+(?:cluster|sentinel))?:\/\/\S+$/
-
 /** Kept as it is: it holds a password, and `redis/` reads it. */
 export const redisUrl: ValueKind<string> = {
   accepts:
     'redis://user:password@host:6379/0, rediss:// for TLS, redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/master-name/0',
-  parse: (value) => (REDIS_URL.test(value) ? value : undefined),
+  parse: (value) => (parseRedisUrl(value, 0) === undefined ? undefined : value),
 }
 
 /** `name:hash` or `name:drop`. */

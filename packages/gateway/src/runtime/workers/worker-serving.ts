@@ -47,7 +47,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     redactor: logs.redactor,
     counters: start.counters,
     journal: openJournal({ ...start, metrics, logger }),
-    spendReader: start.rebuilds ? spendReaderOf(settings, logger) : undefined,
+    spendReader: start.rebuilds ? spendReaderOf(settings, start.secrets, logger) : undefined,
     clock: systemClock,
     worker,
     workers,
