@@ -52,6 +52,7 @@ async function refused(
 const WINDOWS: readonly (readonly [string, MeterWindow, limit: number, capacity: number])[] = [
   ['calendar', { kind: 'calendar', period: 'minute' }, 10, 10],
   ['week', { kind: 'calendar', period: 'week' }, 10, 10],
+  ['zoned', { kind: 'calendar', period: 'day', timeZone: 'Asia/Bangkok' }, 10, 10],
   ['sliding', { kind: 'sliding', lengthMs: 60_000 }, 10, 10],
   ['gcra', { kind: 'gcra', lengthMs: 60_000, burst: 4 }, 10, 4],
 ]
@@ -184,8 +185,43 @@ describe.each(WINDOWS)('a %s window in Redis', (_, window, limit, capacity) => {
     // Whatever was counted in that future is forgotten within one length of the window.
     const { meters } = await ledger.reserve([hold])
     expect(meters[0]?.resetMs).toBeLessThanOrEqual(14 * 86_400_000)
-    await at((window.kind === 'calendar' && window.period === 'week' ? 14 * 86_400 : 130) * 1_000)
+    await at(14 * 86_400_000)
     await admitted(ledger.reserve([hold]))
+  })
+})
+
+describe('a window of a time zone', () => {
+  test('F60 ends at midnight there, by Redis’s clock, wherever this machine’s clock is', async () => {
+    const asked = meter({ kind: 'calendar', period: 'day', timeZone: 'Asia/Bangkok' }, 2)
+    const scope = fresh()
+    // A hundred days from now, and from what Redis told last.
+    const midnightMs = Date.UTC(2027, 2, 4, 17) - START_MS
+    await at(midnightMs - 1_000)
+    const first = await admitted(ledger.reserve([{ meter: asked, scope, amount: 2 }]))
+    expect(first.meters[0]).toMatchObject({ used: 2, resetMs: 1_000 })
+    expect(await refused(ledger.reserve([{ meter: asked, scope, amount: 1 }]))).toMatchObject({
+      retryAfterMs: 1_000,
+    })
+    await at(midnightMs)
+    const second = await admitted(ledger.reserve([{ meter: asked, scope, amount: 1 }]))
+    expect(second.meters[0]).toMatchObject({ used: 1, resetMs: 86_400_000 })
+    // What was taken yesterday is not given back today.
+    first.reservation.close([0])
+    second.reservation.close([2])
+    await ledger.settle(5_000)
+    expect((await ledger.peek(asked, scope)).used).toBe(2)
+    await at(0)
+    await ledger.record(asked, scope, 1, START_MS)
+    expect((await ledger.peek(asked, scope)).used).toBe(1)
+  })
+
+  test.each<MeterWindow>([
+    { kind: 'calendar', period: 'day', timeZone: 'Asia/Nowhere' },
+    { kind: 'sliding', lengthMs: 0 },
+    { kind: 'gcra', lengthMs: 1_000, burst: 0 },
+    { kind: 'concurrency', leaseMs: 0.5 },
+  ])('%o makes no sense', (window) => {
+    expect(() => meter(window, 1)).toThrow(RangeError)
   })
 })
 

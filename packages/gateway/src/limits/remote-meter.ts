@@ -59,6 +59,7 @@ export class RemoteMeter implements Meter {
     counting: RemoteCounting,
     onRelease: () => void,
   ) {
+    checkWindow(definition)
     this.definition = definition
     this.store = store
     this.counting = counting
@@ -116,6 +117,29 @@ export class RemoteMeter implements Meter {
 
 export function isRemote(hold: Hold): hold is RemoteHold {
   return hold.meter instanceof RemoteMeter
+}
+
+/** @throws {RangeError} for a length, a burst or a time zone that makes no sense. */
+function checkWindow({ id, window }: MeterDefinition): void {
+  const check = (what: string, value: number): void => {
+    if (Number.isSafeInteger(value) && value >= 1) return
+    throw new RangeError(`meter ${id}: ${what} must be a whole number from 1, not ${value}`)
+  }
+  switch (window.kind) {
+    case 'calendar':
+      if (window.timeZone !== undefined)
+        zoneBoundaries(window.period, window.timeZone, 0, undefined)
+      return
+    case 'sliding':
+      check('lengthMs', window.lengthMs)
+      return
+    case 'gcra':
+      check('lengthMs', window.lengthMs)
+      check('burst', window.burst)
+      return
+    case 'concurrency':
+      check('leaseMs', window.leaseMs)
+  }
 }
 
 /** Whether a hold is larger than its meter admits even when nothing is counted. */
