@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { startSimulator, type Simulator } from '@pratu/simulator'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { scrape, sumOf } from '../metrics-text.ts'
 import { startPratu, type PratuProcess } from '../pratu-process.ts'
 
 const KEY = 'sdk-caller-key'
@@ -99,6 +100,7 @@ services:
 - {name: chat, url: "${simulator.url}/v1/chat/completions", read_timeout: 1000, routes: [{name: chat, paths: [/v1/chat/completions], strip_path: false}]}
 - {name: paid, provider: p, url: "${simulator.url}/v1/chat/completions", routes: [{name: paid, paths: [/paid/v1/chat/completions]}]}
 - {name: slow, url: "${simulator.url}/v1/chat/completions", routes: [{name: slow, paths: [/slow/v1/chat/completions]}], plugins: [{name: rate-limiting, config: {second: 1, policy: local}}]}
+- {name: budget, url: "${simulator.url}/v1/chat/completions", routes: [{name: budget, paths: [/budget/v1/chat/completions]}], plugins: [{name: ai-limits, config: {limits: [{name: spent, quantity: cost, limit: "0.000001", window: month, by: everything}, {name: single, quantity: requests, limit: 1, window: second, by: everything, models: [limited]}]}}]}
 - {name: embeddings, url: "${simulator.url}/v1/embeddings", routes: [{name: embeddings, paths: [/v1/embeddings], strip_path: false}]}
 - {name: models, url: "${simulator.url}/v1/models", routes: [{name: models, paths: [/v1/models]}]}
 - {name: messages, url: "http://127.0.0.1:${port}/v1/messages", read_timeout: 1000, routes: [{name: messages, paths: [/v1/messages], strip_path: false}]}
@@ -258,6 +260,25 @@ describe.each(['openai6', 'openai7'])('%s', (name) => {
     const client = await openai(name, { base: '/slow/v1' })
     const answers = await Promise.all(
       [1, 2].map((i) => client.chat.completions.create(prompt(`echo:${i}`))),
+    )
+    expect(answers.map(({ choices }) => choices[0]?.message.content)).toEqual(['1', '2'])
+  })
+
+  test('F72 a spent budget is asked once; a limit per second is waited for', async () => {
+    const client = await openai(name, { base: '/budget/v1' })
+    simulator.clear()
+    const refused = async (): Promise<number> =>
+      sumOf((await scrape(pratu.adminUrl)).samples, 'pratu_limits_refused_total')
+    const before = await refused()
+    const spent = await rejection(client.chat.completions.create(prompt('hi')))
+    expect(spent).toMatchObject({ status: 429, code: 'budget_exceeded' })
+    expect(await refused()).toBe(before + 1)
+    expect(simulator.requests).toHaveLength(0)
+    // Without a price a model costs nothing that a budget could count.
+    const answers = await Promise.all(
+      [1, 2].map((i) =>
+        client.chat.completions.create({ ...prompt(`echo:${i}`), model: 'limited', max_tokens: 9 }),
+      ),
     )
     expect(answers.map(({ choices }) => choices[0]?.message.content)).toEqual(['1', '2'])
   })

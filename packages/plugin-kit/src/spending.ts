@@ -45,8 +45,12 @@ export interface Spending {
   amount(hold: number, use: ModelUse): number
   /** `amount` more was reserved for a hold while the call ran. */
   grew(hold: number, amount: number): void
-  /** What is reserved for a hold has been used and there is no more: end the answer here, or let it finish. */
-  exhausted(hold: number): 'cut' | 'finish'
+  /**
+   * What is reserved for a hold is nearly used and there is no more: end the answer here, or let it finish.
+   *
+   * @param denied what was asked last and not given: less than that is left.
+   */
+  exhausted(hold: number, denied: number): 'cut' | 'finish'
   /**
    * The call is over; told once, whatever happened.
    *

@@ -11,8 +11,8 @@ interface Place {
   reserved: number
   /** A question for more is under way. */
   asking: boolean
-  /** There is no more. */
-  spent: boolean
+  /** There is no more: not even this much, which was asked last. 0 while nothing was denied. */
+  denied: number
 }
 
 /** Generated tokens by which `grow` is asked before they are needed, so that no event waits for the answer. */
@@ -55,7 +55,7 @@ export class Flight {
         hold,
         reserved: hold.amount,
         asking: false,
-        spent: false,
+        denied: 0,
       })),
     )
   }
@@ -85,8 +85,10 @@ export class Flight {
       const { spending, index } = place
       this.#reservation.used(i, spending.amount(index, all))
       const needed = spending.amount(index, ahead)
-      if (needed > place.reserved && !place.asking && !place.spent) this.#ask(i, place, needed)
-      if (place.spent && spending.exhausted(index) === 'cut') verdict = 'cut'
+      if (needed > place.reserved && !place.asking && place.denied === 0) {
+        this.#ask(i, place, needed)
+      }
+      if (place.denied > 0 && spending.exhausted(index, place.denied) === 'cut') verdict = 'cut'
     }
     return verdict
   }
@@ -120,8 +122,8 @@ export class Flight {
     const step = Math.max(least, Math.ceil(place.reserved * GROWTH))
     place.asking = true
     this.#grow(i, place, step, (granted) => {
-      if (granted || step === least) answered(place, granted)
-      else this.#grow(i, place, least, (granted) => answered(place, granted))
+      if (granted || step === least) answered(place, granted, least)
+      else this.#grow(i, place, least, (later) => answered(place, later, least))
     })
   }
 
@@ -199,9 +201,9 @@ export class Flight {
   }
 }
 
-function answered(place: Place, granted: boolean): void {
+function answered(place: Place, granted: boolean, asked: number): void {
   place.asking = false
-  place.spent = !granted
+  place.denied = granted ? 0 : asked
 }
 
 const NOTHING: ModelUse = { inputTokens: 0, outputTokens: 0, nanoDollars: 0 }

@@ -83,11 +83,11 @@ export class LimitSpending implements Spending {
     share.taken.series.reserve(amount)
   }
 
-  exhausted(hold: number): 'cut' | 'finish' {
+  exhausted(hold: number, denied: number): 'cut' | 'finish' {
     const share = this.#shares[hold]
     if (share === undefined) return 'finish'
     share.exhausted = true
-    share.left = 0
+    share.left = Math.min(share.left, denied - 1)
     return share.taken.limit.config.onExhausted
   }
 
