@@ -10,6 +10,7 @@ import type {
   Hold,
   Ledger,
   Meter,
+  MeterDefinition,
   Period,
   RedisLimitStore,
 } from '../packages/plugin-kit/src/index.ts'
@@ -65,13 +66,56 @@ async function redisCpuSeconds({ client }: RedisServer): Promise<number> {
   return used('used_cpu_sys') + used('used_cpu_user')
 }
 
+type Kind = Pick<MeterDefinition, 'quantity' | 'window'>
+
+const SLIDING: Kind = { quantity: 'requests', window: { kind: 'sliding', lengthMs: 60_000 } }
+const GCRA: Kind = {
+  quantity: 'requests',
+  window: { kind: 'gcra', lengthMs: 60_000, burst: NEVER },
+}
+const LEASE: Kind = {
+  quantity: 'concurrent_requests',
+  window: { kind: 'concurrency', leaseMs: 30_000 },
+}
+/** What a call of a model may ask at once. */
+const CALL: readonly Kind[] = [
+  SLIDING,
+  { quantity: 'total_tokens', window: { kind: 'sliding', lengthMs: 60_000 } },
+  {
+    quantity: 'nano_dollars',
+    window: { kind: 'calendar', period: 'month', timeZone: 'Asia/Bangkok' },
+  },
+  LEASE,
+]
+
+interface RedisRun {
+  /** Calendar meters when a number. */
+  readonly meters: number | readonly Kind[]
+  readonly together: number
+  readonly decisions: number
+  /** Whether every reservation is settled with something else than it reserved. */
+  readonly settled?: boolean
+}
+
 async function inRedis(
   redis: RedisServer,
   store: Partial<RedisLimitStore>,
-  options: { readonly meters: number; readonly together: number; readonly decisions: number },
+  options: RedisRun,
 ): Promise<Measured> {
   const ledger = await openLedger(redis.port)
-  const meters = metersOf(ledger, options.meters, redisStore(redis.port, store))
+  const where = redisStore(redis.port, store)
+  const meters =
+    typeof options.meters === 'number'
+      ? metersOf(ledger, options.meters, where)
+      : options.meters.map((kind, i) =>
+          ledger.meter({
+            ...kind,
+            id: `kind-${i}-${kind.window.kind}`,
+            limit: NEVER,
+            store: where,
+          }),
+        )
+  const actual = options.settled === true ? meters.map(() => 2) : undefined
   const asked = Array.from({ length: 10_000 }, (_, i) => holdsOf(meters, `consumer-${i}`))
   let next = 0
   const latencies: number[] = []
@@ -82,7 +126,7 @@ async function inRedis(
       const startedMs = performance.now()
       const decision = await ledger.reserve(holds)
       latencies.push(performance.now() - startedMs)
-      if (decision.admitted) decision.reservation.close()
+      if (decision.admitted) decision.reservation.close(actual)
     }
   }
   const all = (decisions: number): Promise<void[]> =>
@@ -98,6 +142,7 @@ async function inRedis(
   ]
   await all(options.decisions)
   const seconds = (performance.now() - startedMs) / 1_000
+  await ledger.settle(10_000)
   const { user, system } = process.cpuUsage(cpu)
   const redisSeconds = (await redisCpuSeconds(redis)) - redisCpu
   ledger.close()
@@ -125,22 +170,37 @@ process.stdout.write(`${table(['meters', 'scopes', 'µs per decision'], memoryRo
 
 const redis = await startRedis()
 const redisRows: string[][] = []
-for (const [name, store, meters, together, decisions] of [
-  ['exact, one at a time', {}, 3, 1, 5_000],
+const RUNS: readonly (readonly [
+  name: string,
+  store: Partial<RedisLimitStore>,
+  meters: RedisRun['meters'],
+  together: number,
+  decisions: number,
+])[] = [
+  ['exact, one at a time', {}, 3, 1, 20_000],
   ['exact, 50 at once', {}, 3, 50, 100_000],
   ['exact, 500 at once', {}, 3, 500, 200_000],
   ['exact, 500 at once', {}, 1, 500, 200_000],
   ['as Kong, 500 at once', { counting: 'kong' }, 3, 500, 50_000],
-] as const) {
+  ['exact, settled, 500 at once', {}, 3, 500, 100_000],
+  ['sliding, 500 at once', {}, [SLIDING, SLIDING, SLIDING], 500, 100_000],
+  ['GCRA, 500 at once', {}, [GCRA, GCRA, GCRA], 500, 100_000],
+  ['a lease, taken and released, 500 at once', {}, [LEASE], 500, 100_000],
+  ['a call: requests, tokens, money, lease; one at a time', {}, CALL, 1, 20_000],
+  ['a call, settled, 500 at once', {}, CALL, 500, 100_000],
+]
+for (const [name, store, meters, together, decisions] of RUNS) {
   const measured: Measured[] = []
+  const settled = name.includes('settled')
   for (let round = 0; round < ROUNDS; round++) {
-    measured.push(await inRedis(redis, store, { meters, together, decisions }))
+    measured.push(await inRedis(redis, store, { meters, together, decisions, settled }))
   }
+  const count = typeof meters === 'number' ? meters : meters.length
   const of = (pick: (one: Measured) => number): number => median(measured.map(pick))
-  results[`redis ${name} ${meters} meters, per second`] = of(({ perSecond }) => perSecond)
+  results[`redis ${name} ${count} meters, per second`] = of(({ perSecond }) => perSecond)
   redisRows.push([
     name,
-    String(meters),
+    String(count),
     Math.round(of(({ perSecond }) => perSecond)).toLocaleString('en'),
     of(({ cpuUs }) => cpuUs).toFixed(1),
     of(({ redisUs }) => redisUs).toFixed(1),

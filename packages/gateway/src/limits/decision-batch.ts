@@ -141,7 +141,11 @@ export function toldAt(answer: readonly number[], at: number): Told {
   return { used: answer[at] ?? 0, resetMs: answer[at + 1] ?? 0, mark: answer[at + 2] ?? 0 }
 }
 
+function isNumbers(answer: unknown): answer is readonly number[] {
+  return Array.isArray(answer) && answer.every((member) => typeof member === 'number')
+}
+
 function asNumbers(answer: unknown): readonly number[] {
-  if (!Array.isArray(answer)) throw new TypeError('Redis answered a script with something else')
-  return answer.map(Number)
+  if (isNumbers(answer)) return answer
+  throw new TypeError('Redis answered a script with something else')
 }
