@@ -251,6 +251,27 @@ describe('what was used when the provider did not say', () => {
     expect([it.settled[0]?.outcome, it.budget.used]).toEqual(['client_cancelled', 0])
   })
 
+  test('F71 by a client that left after its provider had told the prompt: what it got beside that', () => {
+    const it = given({ format: 'anthropic-messages' })
+    it.upstream.call.head(200, SSE)
+    const usage = { input_tokens: 25, cache_read_input_tokens: 100, output_tokens: 1 }
+    it.upstream.call.data(
+      `event: message_start\ndata: ${JSON.stringify({ type: 'message_start', message: { usage } })}\n\n`,
+    )
+    for (let i = 0; i < 7; i++) {
+      it.upstream.call.data(
+        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}\n\n',
+      )
+    }
+    it.client.depart()
+    expect(it.metered?.usage).toMatchObject({
+      inputUncached: 25,
+      cacheRead: 100,
+      outputText: 7,
+      source: 'estimated',
+    })
+  })
+
   test('F05 by a client that left before the first token: its prompt', () => {
     const it = given()
     it.upstream.call.sending()
