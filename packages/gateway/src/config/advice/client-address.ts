@@ -44,7 +44,8 @@ function consequenceOf(subject: Subject, plugin: PluginEntity): string | undefin
   if (plugin.name === 'ip-restriction') {
     return 'judges the address of the ingress, not of the client, when one is in front'
   }
-  if (!LIMITERS.has(plugin.name)) return undefined
+  // Its limits say one by one whom they count for.
+  if (!LIMITERS.has(plugin.name) || plugin.name === 'ai-limits') return undefined
   const limitBy = subject.writtenAs(plugin, 'config', 'limit_by') ?? 'consumer'
   if (limitBy === 'ip') return 'counts by address: behind an ingress all clients share one limit'
   if (limitBy !== 'consumer' && limitBy !== 'credential') return undefined

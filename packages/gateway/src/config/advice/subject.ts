@@ -28,7 +28,11 @@ const AUTHENTICATION_PLUGINS: ReadonlySet<string> = new Set([
 ])
 
 /** Plugins that count requests and keep them below a limit. */
-export const LIMITERS: ReadonlySet<string> = new Set(['rate-limiting', 'response-ratelimiting'])
+export const LIMITERS: ReadonlySet<string> = new Set([
+  'rate-limiting',
+  'response-ratelimiting',
+  'ai-limits',
+])
 
 /** A configuration as advice looks at it: what runs where, beside what its author wrote. */
 export class Subject {
