@@ -10,6 +10,9 @@ const COMMA = 0x2c
 /** Strings from here on may be files in base64, which cost a model far fewer tokens than their bytes suggest. */
 const MEDIA_BYTES = 4096
 const DATA_URL = Buffer.from('data:')
+/** Up to here a loop is faster than a search. */
+const NEAR_BYTES = 64
+
 /** As much of a string as tells base64 from words. */
 const SAMPLE_BYTES = 64
 
@@ -112,16 +115,25 @@ class Walk implements MemberWalk {
     return end
   }
 
+  /** Byte by byte while a string is short, or where it is full of escapes; searched for where it is long. */
   #stringEnd(from: number): number {
     const json = this.#json
-    let end = json.indexOf(QUOTE, from)
-    while (end >= 0) {
+    let i = from
+    for (;;) {
+      const near = Math.min(json.length, i + NEAR_BYTES)
+      while (i < near) {
+        const byte = json[i]
+        if (byte === QUOTE) return i
+        i += byte === BACKSLASH ? 2 : 1
+      }
+      if (i >= json.length) return -1
+      const quote = json.indexOf(QUOTE, i)
+      if (quote < 0) return -1
       let escapes = 0
-      while (end - escapes > from && json[end - escapes - 1] === BACKSLASH) escapes++
-      if (escapes % 2 === 0) return end
-      end = json.indexOf(QUOTE, end + 1)
+      while (quote - escapes > i && json[quote - escapes - 1] === BACKSLASH) escapes++
+      if (escapes % 2 === 0) return quote
+      i = quote + 1
     }
-    return -1
   }
 
   #skipSpace(from: number): number {
