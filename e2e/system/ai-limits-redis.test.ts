@@ -3,6 +3,7 @@ import { startSimulator, type Simulator } from '@pratu/simulator'
 import { describe, expect, test } from 'vitest'
 import { chat } from '../gateway.ts'
 import { eventsOf } from '../limits/ai-limited.ts'
+import { describeExits } from '../limits/exits.ts'
 import { startRedis, until, type RedisServer } from '../limits/redis-server.ts'
 import { scrape, sumOf } from '../metrics-text.ts'
 import { startPratu, type PratuProcess } from '../pratu-process.ts'
@@ -145,4 +146,12 @@ describe('F70 slots of two gateways', () => {
     await until('the slot is free', async () => (await ask(second, {})).status === 200, withinMs)
     await read
   })
+})
+
+describeExits('in Redis', async () => {
+  const redis = await startRedis()
+  return {
+    config: ['policy: redis', `redis: {host: 127.0.0.1, port: ${redis.port}, deadline: 5000}`],
+    close: () => redis[Symbol.asyncDispose](),
+  }
 })
