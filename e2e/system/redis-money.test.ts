@@ -174,6 +174,53 @@ describe('what is settled', () => {
     ledger.close()
   })
 
+  test('F65 in a cluster waits for the replica that takes over, and counts once there', async () => {
+    await using cluster = await startCluster()
+    const base = impatient(cluster.nodes[0]?.port ?? 0, 'allow')
+    const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+    // Long enough for a busy machine to open connections to all nodes.
+    const redis = { ...base.redis, topology: 'cluster' as const, nodes, timeoutMs: 1_000 }
+    const store: RedisLimitStore = { ...base, redis }
+    const ledger = await openLedger(0, { store })
+    const meter = ledger.meter({ ...budgetOf(DOLLAR, 0), store })
+    const scopes = Array.from({ length: 24 }, (_, i) => `team-${i}`)
+    const reservations: Reservation[] = []
+    for (const scope of scopes) {
+      const decision = await ledger.reserve([{ meter, scope, amount: 5 * CENT }])
+      if (decision.admitted) reservations.push(decision.reservation)
+    }
+    expect(reservations).toHaveLength(24)
+    const keys = async (from: number): Promise<number> => {
+      const sizes = cluster.nodes.slice(from, from + 3).map(({ client }) => client.dbsize())
+      return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+    }
+    await until('the replicas have it', async () => (await keys(3)) >= (await keys(0)))
+    await cluster.nodes[0]?.kill()
+    for (const reservation of reservations) reservation.close([1 * CENT])
+    await until('everything is settled', () => ledger.corrections().waitingBytes === 0, 20_000)
+    expect(ledger.corrections().lost).toBe(0)
+    const counted = async (): Promise<readonly (number | undefined)[]> => {
+      const states = await Promise.all(scopes.map(async (scope) => ledger.peek(meter, scope)))
+      return states.map(({ used, unknown }) => (unknown === true ? undefined : used / CENT))
+    }
+    await until('every slot answers', async () => !(await counted()).includes(undefined))
+    expect(await counted()).toEqual(scopes.map(() => 1))
+    ledger.close()
+  })
+
+  test('is given up where Redis does not want it, and that is told', async () => {
+    await using redis = await startRedis()
+    const ledger = await openLedger(redis.port)
+    const meter = ledger.meter(budgetOf(DOLLAR, redis.port))
+    const reservation = await reserve(ledger, meter, 5 * CENT)
+    await redis.client.del('pratu:limits:{team}')
+    await redis.client.set('pratu:limits:{team}', 'something else')
+    reservation.close([1 * CENT])
+    await until('it is given up', () => ledger.corrections().lost === 1)
+    expect(ledger.corrections().waitingBytes).toBe(0)
+    ledger.close()
+  })
+
   test('F66 SCRIPT FLUSH costs nothing', async () => {
     await using redis = await startRedis()
     const ledger = await openLedger(redis.port)

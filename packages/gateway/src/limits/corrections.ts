@@ -168,8 +168,8 @@ export class Corrections {
         lane.refusals = 0
       }
       this.#lanes.delete(lane.slot)
-    } catch {
-      this.#failed(lane)
+    } catch (error) {
+      this.#failed(lane, error)
     } finally {
       lane.busy = false
     }
@@ -203,11 +203,11 @@ export class Corrections {
   }
 
   /** The connection tells the log why. What may have been carried out is sent again under its number. */
-  #failed(lane: Lane): void {
+  #failed(lane: Lane, error: unknown): void {
     if (this.#stopped) return
     const { connection } = this.#options
     if (connection.isUp) {
-      lane.refusals += 1
+      if (isRefusal(error)) lane.refusals += 1
       if (lane.refusals >= MAX_REFUSALS) {
         this.#giveUp(lane.sending)
         lane.sending = []
@@ -248,4 +248,14 @@ export class Corrections {
       done?.(error)
     }
   }
+}
+
+/** Errors of a server (or of a part of a cluster) that will take what is sent again later. */
+const PASSING = /READONLY|OOM|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY/
+
+/** Whether it would not be wanted later either. */
+function isRefusal(error: unknown): boolean {
+  const cause = error instanceof RedisUnavailable ? error.cause : error
+  if (!(cause instanceof Error)) return false
+  return cause.name === 'ReplyError' ? !PASSING.test(cause.message) : cause instanceof TypeError
 }
