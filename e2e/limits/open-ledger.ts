@@ -40,6 +40,7 @@ export function meterOf(
 export interface LedgerOptions {
   readonly connections?: RedisConnections
   readonly store?: RedisLimitStore
+  readonly isReplayed?: boolean
 }
 
 /** Resolves when Redis is connected. */
@@ -51,6 +52,7 @@ export async function openLedger(port: number, options: LedgerOptions = {}): Pro
     connections: options.connections ?? new RedisConnections({ log: quiet }),
     clock,
     replicaId: `test:${process.pid}`,
+    isReplayed: options.isReplayed ?? false,
   })
   ledger.meter(meterOf('open', 'hour', 1, options.store ?? redisStore(port)))
   await until('Redis is connected', () => !ledger.degraded)

@@ -254,6 +254,50 @@ describe('what is settled', () => {
     ledger.close()
   })
 
+  test.each([false, true])(
+    'F64 what was taken from a Redis that was emptied is never given back to it (counted again by others: %s)',
+    async (isReplayed) => {
+      await using redis = await startRedis()
+      const ledger = await openLedger(redis.port, { isReplayed })
+      const births: number[] = []
+      ledger.onBirth(({ bornAtMs }) => births.push(bornAtMs))
+      await until('its birth is known', () => births.length === 1)
+      const meter = ledger.meter(budgetOf(DOLLAR, redis.port, { onFailure: 'allow' }))
+      const [before, during] = [
+        await reserve(ledger, meter, 20 * CENT),
+        await reserve(ledger, meter, 20 * CENT),
+      ]
+      await redis.kill()
+      await until('Redis is away', () => ledger.degraded)
+      during.close([3 * CENT])
+      await redis.restart()
+      await until('Redis is back', () => !ledger.degraded && births.length === 2)
+      const after = await reserve(ledger, meter, 10 * CENT)
+      before.close([2 * CENT])
+      await ledger.settle(5_000)
+      // What ended before the birth is in somebody's records, or else told now; what ended after it is always told.
+      expect(await spent(ledger, meter)).toBe((isReplayed ? 12 : 15) * CENT)
+      after.close([4 * CENT])
+      await ledger.settle(5_000)
+      expect(await spent(ledger, meter)).toBe((isReplayed ? 6 : 9) * CENT)
+      await redis.client.flushall()
+      await until('it is noticed without a restart', () => births.length === 3)
+      ledger.close()
+    },
+  )
+
+  test('F64 of all who can count again what a source has used, one does', async () => {
+    await using redis = await startRedis()
+    const ledgers = await Promise.all([1, 2, 3].map(() => openLedger(redis.port)))
+    const claims: boolean[] = []
+    for (const ledger of ledgers) {
+      ledger.onBirth((store) => void store.claim('node-1').then((won) => claims.push(won)))
+    }
+    await until('all have tried', () => claims.length === 3)
+    expect(claims.filter(Boolean)).toHaveLength(1)
+    for (const ledger of ledgers) ledger.close()
+  })
+
   test('F78 what waits for Redis is bounded, and what is given up is told', async () => {
     await using redis = await startRedis()
     const ledger = await openLedger(redis.port)

@@ -50,8 +50,8 @@ export interface CorrectionsOptions {
   /** Unlike any other process's and worker's, and never used again. */
   readonly sender: string
   readonly time: RedisTime
-  /** Told of how many corrections were given up. */
-  readonly onLost?: (count: number) => void
+  /** Whether what Redis has forgotten is counted again from elsewhere. */
+  readonly isReplayed: boolean
 }
 
 /**
@@ -68,16 +68,17 @@ export class Corrections {
   #scheduled: NodeJS.Immediate | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
+  /** After Redis was away: it may have lost its memory. */
+  #held = false
 
   constructor(options: CorrectionsOptions) {
     this.#options = options
-    options.connection.onUp(() => this.#sendAll())
   }
 
   /** Adds to what was taken, or, negative, gives back, if its window is still the one it was taken from. */
   correct({ meter, scope, amount, mark }: TakenAmount, difference: number): void {
     if (difference === 0) return
-    const isUp = this.#options.connection.isUp
+    const { isUp } = this.#options.connection
     if (!isUp && meter.definition.quantity === 'requests') return
     this.#add(meter, scope, difference, mark, amount, undefined)
   }
@@ -94,6 +95,35 @@ export class Corrections {
         error === undefined ? resolve() : reject(error),
       )
     })
+  }
+
+  /** Redis is there, and known to remember, or `reborn` was called. */
+  resume(): void {
+    if (!this.#held) return
+    this.#held = false
+    this.#sendAll()
+  }
+
+  /**
+   * Redis has lost its memory: what was taken from it is gone. What was used counts there anew, unless somebody else counts
+   * it again.
+   */
+  reborn(): void {
+    for (const lane of this.#lanes.values()) {
+      const told = lane.busy ? lane.waiting : [...lane.sending, ...lane.waiting]
+      if (!lane.busy) lane.sending = []
+      const lost = told.filter(({ done }) => done === undefined)
+      lane.waiting = told.filter(({ done }) => done !== undefined)
+      this.#finish(lost, undefined)
+      if (this.#options.isReplayed) continue
+      for (const change of lost) {
+        const { meter, amount, taken, at } = change
+        if (meter.definition.quantity === 'requests') continue
+        const usedAtMs = taken === undefined ? at : this.#options.time.now()
+        const used = amount + (taken ?? 0)
+        if (used > 0) this.#push({ ...change, amount: used, at: usedAtMs, taken: undefined })
+      }
+    }
   }
 
   get settled(): boolean {
@@ -127,8 +157,12 @@ export class Corrections {
   ): void {
     const key = meter.keyOf(scope)
     const bytes = CHANGE_BYTES + 2 * key.length
-    const change: Change = { meter, key, amount, at, taken, bytes, done }
-    this.#waitingBytes += bytes
+    this.#push({ meter, key, amount, at, taken, bytes, done })
+  }
+
+  #push(change: Change): void {
+    const { key } = change
+    this.#waitingBytes += change.bytes
     if (this.#stopped || this.#waitingBytes > MAX_WAITING_BYTES) {
       this.#giveUp([change])
       return
@@ -145,7 +179,8 @@ export class Corrections {
 
   #sendAll(): void {
     this.#scheduled = undefined
-    if (!this.#options.connection.isUp) return
+    this.#held ||= !this.#options.connection.isUp
+    if (this.#held) return
     for (const lane of this.#lanes.values()) if (!lane.busy) void this.#send(lane)
   }
 
@@ -220,6 +255,7 @@ export class Corrections {
       this.#timer.unref()
       return
     }
+    this.#held = true
     const isKept = ({ meter, done }: Change): boolean =>
       done !== undefined || meter.definition.quantity !== 'requests'
     this.#finish(
@@ -238,7 +274,6 @@ export class Corrections {
   #giveUp(changes: readonly Change[]): void {
     if (changes.length === 0) return
     this.#lost += changes.length
-    this.#options.onLost?.(changes.length)
     this.#finish(changes, new RedisUnavailable('too much waits for Redis'))
   }
 

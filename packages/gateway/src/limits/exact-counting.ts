@@ -49,10 +49,10 @@ export class ExactCounting implements RemoteCounting {
   readonly #lanes = new Map<string, Lane>()
   #scheduled = false
 
-  constructor({ connection, failure, corrections, leases, time }: ExactCountingOptions) {
+  constructor({ connection, failure, ...settling }: ExactCountingOptions) {
     this.#connection = connection
     this.#failure = failure
-    this.#settling = { corrections, leases, time, reserve: (holds) => this.reserve(holds) }
+    this.#settling = { ...settling, reserve: (holds) => this.reserve(holds) }
   }
 
   reserve(holds: readonly RemoteHold[]): Awaitable<Decision> {

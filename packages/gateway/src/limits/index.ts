@@ -7,3 +7,4 @@ export {
   type MemoryLedger,
   type MemoryLedgerOptions,
 } from './memory-ledger.ts'
+export type { BornStore } from './store-birth.ts'

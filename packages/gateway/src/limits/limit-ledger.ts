@@ -5,6 +5,7 @@ import { partition, reserveInTurn, type Part } from './in-turn.ts'
 import { checkLimit, type LedgerUsage, type MemoryLedger } from './memory-ledger.ts'
 import { RedisStore } from './redis-store.ts'
 import { RemoteMeter, isRemote } from './remote-meter.ts'
+import type { BornStore } from './store-birth.ts'
 
 export interface LimitLedgerOptions {
   readonly memory: MemoryLedger
@@ -12,6 +13,8 @@ export interface LimitLedgerOptions {
   readonly clock: Clock
   /** Equal for all workers of one process, different for every process. */
   readonly replicaId: string
+  /** Whether somebody counts again what a store has forgotten, see `onBirth`. */
+  readonly isReplayed?: boolean
 }
 
 /** What shared stores have not been told yet. */
@@ -28,6 +31,8 @@ export interface LimitLedger extends Ledger {
   corrections(): CorrectionUsage
   /** Whether a store that is in use is away, so that its meters' policies decide. */
   readonly degraded: boolean
+  /** Told of every shared store once it is there, and again whenever it has lost its memory. */
+  onBirth(listener: (store: BornStore) => void): void
   /** Resolves when the shared stores that are there know of everything that was closed, or after that long. */
   settle(timeoutMs: number): Promise<void>
   close(): void
@@ -37,14 +42,16 @@ const SETTLE_LOOK_MS = 2
 
 /** Meters in memory answer synchronously and at the memory ledger's own speed, whatever else there is. */
 export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
-  const { memory, connections, clock, replicaId } = options
+  const { memory, connections, clock, replicaId, isReplayed = false } = options
   const stores = new Map<RedisConnection, RedisStore>()
+  const birthListeners: ((store: BornStore) => void)[] = []
   let lostBefore = 0
 
   function storeOf(connection: RedisConnection): RedisStore {
     let store = stores.get(connection)
     if (store === undefined) {
-      store = new RedisStore({ connection, memory, clock, replicaId })
+      store = new RedisStore({ connection, memory, clock, replicaId, isReplayed })
+      for (const listener of birthListeners) store.onBirth(listener)
       stores.set(connection, store)
     }
     return store
@@ -123,6 +130,11 @@ export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
 
     get degraded() {
       return connections.degraded
+    },
+
+    onBirth(listener) {
+      birthListeners.push(listener)
+      for (const store of stores.values()) store.onBirth(listener)
     },
 
     async settle(timeoutMs) {

@@ -207,6 +207,19 @@ end
 return 0
 `)
 
+/** Since when this Redis remembers, epoch ms. KEYS[1]: where it is written. */
+export const BIRTH = defineScript(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('SET', KEYS[1], string.format('%.0f', now), 'NX')
+return redis.call('GET', KEYS[1])
+`)
+
+/** Whether nobody has claimed KEYS[1] so far; the claim lasts ARGV[1] ms. */
+export const CLAIM = defineScript(
+  `return redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[1]) and 1 or 0`,
+)
+
 /** Kong's counter of one period: KEYS[1] grows by ARGV[1] and lasts ARGV[2] seconds from its first use. */
 export const COUNT_AS_KONG = defineScript(`
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, MeterDefinition, RedisLimitStore } from '@pratu/plugin-kit'
+import type { Clock, Meter, MeterDefinition, RedisLimitStore } from '@pratu/plugin-kit'
 import type { RedisConnection } from '../redis/index.ts'
 import { Corrections } from './corrections.ts'
 import { addUnlimited } from './decision-batch.ts'
@@ -8,8 +8,9 @@ import { KongCounting } from './kong-counting.ts'
 import { Leases } from './leases.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import { RedisTime } from './redis-time.ts'
-import type { RemoteCounting } from './remote-meter.ts'
+import { RemoteMeter, type RemoteCounting } from './remote-meter.ts'
 import { ReplicaCount } from './replica-count.ts'
+import { StoreBirth, type BornStore } from './store-birth.ts'
 import { StoreFailure } from './store-failure.ts'
 import { SyncedCounting } from './synced-counting.ts'
 
@@ -23,6 +24,8 @@ export interface RedisStoreOptions {
   readonly clock: Clock
   /** Equal for all workers of one process, different for every process. */
   readonly replicaId: string
+  /** Whether somebody counts again what Redis has forgotten, see `LimitLedger.onBirth`. */
+  readonly isReplayed: boolean
 }
 
 /** Everything that one worker counts over one connection. */
@@ -31,19 +34,30 @@ export class RedisStore {
   readonly leases: Leases
   readonly #options: RedisStoreOptions
   readonly #time: RedisTime
+  readonly #birth: StoreBirth
   readonly #replicas: ReplicaCount
   readonly #failure: StoreFailure
   readonly #countings = new Map<string, RemoteCounting>()
 
   constructor(options: RedisStoreOptions) {
     this.#options = options
-    const { connection, memory, clock, replicaId } = options
+    const { connection, memory, clock, replicaId, isReplayed } = options
     const nowMs = (): number => clock.monotonic()
     const name = randomBytes(NAME_BYTES).toString('base64url')
     this.#time = new RedisTime(clock.now(), nowMs)
     this.#replicas = new ReplicaCount({ connection, replicaId, nowMs })
     this.#failure = new StoreFailure(memory, this.#replicas)
-    this.corrections = new Corrections({ connection, sender: name, time: this.#time })
+    this.corrections = new Corrections({
+      connection,
+      sender: name,
+      time: this.#time,
+      isReplayed,
+    })
+    this.#birth = new StoreBirth({
+      connection,
+      onReborn: () => this.corrections.reborn(),
+      onFound: () => this.corrections.resume(),
+    })
     this.leases = new Leases({ connection, holder: name, nowMs })
   }
 
@@ -66,6 +80,21 @@ export class RedisStore {
     return counting
   }
 
+  onBirth(listener: (store: BornStore) => void): void {
+    this.#birth.onBirth((bornAtMs) => {
+      listener({
+        bornAtMs,
+        counts: (meter) => this.#counts(meter),
+        claim: (source) => this.#birth.claim(bornAtMs, source),
+      })
+    })
+  }
+
+  #counts(meter: Meter): boolean {
+    if (!(meter instanceof RemoteMeter)) return false
+    return [...this.#countings.values()].includes(meter.counting)
+  }
+
   /** Whether Redis has been told of everything that was closed, or is away. */
   get settled(): boolean {
     if (!this.#options.connection.isUp) return true
@@ -74,6 +103,7 @@ export class RedisStore {
 
   stop(): void {
     this.#replicas.stop()
+    this.#birth.stop()
     this.corrections.stop()
     this.leases.stop()
     for (const counting of this.#countings.values()) {
@@ -86,8 +116,10 @@ export class RedisStore {
     const failure = this.#failure
     const { corrections, leases } = this
     const time = this.#time
+    const birth = this.#birth
     const kong = how === 'kong' ? new KongCounting({ connection, failure, clock }) : undefined
-    const exact = kong ?? new ExactCounting({ connection, failure, corrections, leases, time })
+    const exact =
+      kong ?? new ExactCounting({ connection, failure, corrections, leases, time, birth })
     if (syncSeconds === undefined) return exact
     return new SyncedCounting({
       exact,

@@ -9,6 +9,8 @@ export interface Settling {
   readonly corrections: Corrections
   readonly leases: Leases
   readonly time: RedisTime
+  /** What Redis was told before its birth it does not know. */
+  readonly birth: { readonly bornAtMs: number | undefined }
   /** For what is grown. */
   reserve(holds: readonly RemoteHold[]): Awaitable<Decision>
 }
@@ -40,6 +42,7 @@ export class RemoteReservation implements Reservation {
   readonly #firstLease: number
   readonly #local: Reservation | undefined
   readonly #settling: Settling
+  readonly #bornAtMs: number | undefined
   #marks: readonly number[] | undefined
   #grown: Grown[] | undefined
   /** What `close` was told, for an answer that comes even later. */
@@ -51,6 +54,7 @@ export class RemoteReservation implements Reservation {
     this.#marks = marks
     this.#local = local
     this.#settling = settling
+    this.#bornAtMs = settling.birth.bornAtMs
     if (firstLease === 0) return
     this.#eachLease((hold, first) =>
       settling.leases.hold(hold.meter, hold.scope, first, hold.amount),
@@ -83,11 +87,13 @@ export class RemoteReservation implements Reservation {
     this.#actual = this.#closeGrown(actual)
     this.#local?.close(this.#actual)
     this.#releaseLeases()
-    const { corrections, time } = this.#settling
+    const { corrections, time, birth } = this.#settling
+    // Known later than this was taken, a birth is none.
+    const isKnown = this.#bornAtMs === undefined || this.#bornAtMs === birth.bornAtMs
     for (const [i, { meter, scope, amount }] of this.#holds.entries()) {
       if (meter.isLeased) continue
       const spent = this.#actual?.[i] ?? amount
-      const mark = this.#marks?.[i]
+      const mark = isKnown ? this.#marks?.[i] : undefined
       if (mark !== undefined) corrections.correct({ meter, scope, amount, mark }, spent - amount)
       else if (meter.definition.quantity !== 'requests' && spent > 0) {
         corrections.recordLater(meter, scope, spent, time.now())
