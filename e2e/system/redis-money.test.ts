@@ -260,7 +260,10 @@ describe('what is settled', () => {
       await using redis = await startRedis()
       const ledger = await openLedger(redis.port, { isReplayed })
       const births: number[] = []
-      ledger.onBirth(({ bornAtMs }) => births.push(bornAtMs))
+      // Who listens counts again; this one does not.
+      const watching = await openLedger(redis.port)
+      watching.meter(budgetOf(1, redis.port))
+      watching.onBirth(({ bornAtMs }) => births.push(bornAtMs))
       await until('its birth is known', () => births.length === 1)
       const meter = ledger.meter(budgetOf(DOLLAR, redis.port, { onFailure: 'allow' }))
       const [before, during] = [
@@ -282,6 +285,7 @@ describe('what is settled', () => {
       expect(await spent(ledger, meter)).toBe((isReplayed ? 6 : 9) * CENT)
       await redis.client.flushall()
       await until('it is noticed without a restart', () => births.length === 3)
+      watching.close()
       ledger.close()
     },
   )

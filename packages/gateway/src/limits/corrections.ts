@@ -51,7 +51,7 @@ export interface CorrectionsOptions {
   readonly sender: string
   readonly time: RedisTime
   /** Whether what Redis has forgotten is counted again from elsewhere. */
-  readonly isReplayed: boolean
+  readonly isReplayed: () => boolean
 }
 
 /**
@@ -115,7 +115,7 @@ export class Corrections {
       const lost = told.filter(({ done }) => done === undefined)
       lane.waiting = told.filter(({ done }) => done !== undefined)
       this.#finish(lost, undefined)
-      if (this.#options.isReplayed) continue
+      if (this.#options.isReplayed()) continue
       for (const change of lost) {
         const { meter, amount, taken, at } = change
         if (meter.definition.quantity === 'requests') continue

@@ -13,7 +13,10 @@ export interface LimitLedgerOptions {
   readonly clock: Clock
   /** Equal for all workers of one process, different for every process. */
   readonly replicaId: string
-  /** Whether somebody counts again what a store has forgotten, see `onBirth`. */
+  /**
+   * Whether somebody else counts again what a store has forgotten, such as another thread. Who listens with `onBirth` does
+   * so in any case.
+   */
   readonly isReplayed?: boolean
 }
 
@@ -31,7 +34,10 @@ export interface LimitLedger extends Ledger {
   corrections(): CorrectionUsage
   /** Whether a store that is in use is away, so that its meters' policies decide. */
   readonly degraded: boolean
-  /** Told of every shared store once it is there, and again whenever it has lost its memory. */
+  /**
+   * Told of every shared store once it is there, and again whenever it has lost its memory. The listener is to count again
+   * what was spent before the birth, what was spent while the store was away included: that is not told to it by itself.
+   */
   onBirth(listener: (store: BornStore) => void): void
   /** Resolves when the shared stores that are there know of everything that was closed, or after that long. */
   settle(timeoutMs: number): Promise<void>

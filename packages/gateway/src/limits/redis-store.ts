@@ -51,7 +51,7 @@ export class RedisStore {
       connection,
       sender: name,
       time: this.#time,
-      isReplayed,
+      isReplayed: () => isReplayed || this.#birth.isHeard,
     })
     this.#birth = new StoreBirth({
       connection,

@@ -52,6 +52,11 @@ export class StoreBirth {
     return this.#bornAtMs
   }
 
+  /** Whether anybody is told. */
+  get isHeard(): boolean {
+    return this.#listeners.length > 0
+  }
+
   /** Told of the present birth, when it is known, and of every later one. */
   onBirth(listener: (bornAtMs: number) => void): void {
     this.#listeners.push(listener)
