@@ -62,3 +62,35 @@ function meterKey(keys: readonly string[]): string {
   if (key === undefined) throw new Error('nothing is held')
   return key
 }
+
+test('a user with fewer rights is not taken for a Redis that is away: what may be done goes on', async () => {
+  await using redis = await startRedis()
+  const rights = documentedRights().filter((right) => !['+get', '+hdel', '+zrem'].includes(right))
+  await redis.client.call('ACL', 'SETUSER', 'limits', 'on', '>secret', 'resetkeys', ...rights)
+  const store = redisStore(redis.port)
+  const named = {
+    ...store,
+    redis: {
+      ...store.redis,
+      username: { reveal: () => 'limits' },
+      password: { reveal: () => 'secret' },
+    },
+  }
+  const ledger = await openLedger(redis.port, { store: named })
+  const meter = ledger.meter({
+    id: 'requests',
+    quantity: 'requests',
+    window: { kind: 'calendar', period: 'year' },
+    limit: 100,
+    store: named,
+  })
+  const endMs = performance.now() + 2_500
+  for (let asked = 0; performance.now() < endMs; asked++) {
+    const decision = await ledger.reserve([{ meter, scope: 'alice', amount: 1 }])
+    expect(decision.admitted).toBe(asked < 100)
+    expect(ledger.degraded).toBe(false)
+  }
+  const log: unknown = await redis.client.call('ACL', 'LOG')
+  expect(Array.isArray(log) ? log.length : 0).toBe(1)
+  ledger.close()
+})

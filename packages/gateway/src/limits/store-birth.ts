@@ -1,5 +1,5 @@
 import type { Meter } from '@pratu/plugin-kit'
-import type { RedisConnection } from '../redis/index.ts'
+import { RedisUnavailable, type RedisConnection } from '../redis/index.ts'
 import { BIRTH, CLAIM } from './redis-scripts.ts'
 
 const KEY = 'pratu:birth'
@@ -39,6 +39,7 @@ export class StoreBirth {
   readonly #listeners: ((bornAtMs: number) => void)[] = []
   readonly #timer: NodeJS.Timeout
   #bornAtMs: number | undefined
+  #isDenied = false
 
   constructor(options: StoreBirthOptions) {
     this.#options = options
@@ -75,7 +76,8 @@ export class StoreBirth {
 
   async #look(): Promise<void> {
     const { connection, onReborn, onFound } = this.#options
-    if (!connection.isUp) return
+    if (this.#isDenied) onFound()
+    if (!connection.isUp || this.#isDenied) return
     try {
       const bornAtMs = Number(await connection.evaluate(BIRTH, [KEY], []))
       if (bornAtMs !== this.#bornAtMs) {
@@ -85,8 +87,18 @@ export class StoreBirth {
         for (const listener of this.#listeners) listener(bornAtMs)
       }
       onFound()
-    } catch {
+    } catch (error) {
       // The connection tells the log that Redis is away; it is asked again when it is back.
+      if (!isDenied(error)) return
+      // Who may not ask is not to be taken for a Redis that fails.
+      this.#isDenied = true
+      this.stop()
+      onFound()
     }
   }
+}
+
+function isDenied(error: unknown): boolean {
+  const cause = error instanceof RedisUnavailable ? error.cause : error
+  return cause instanceof Error && cause.message.includes('NOPERM')
 }
