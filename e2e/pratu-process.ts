@@ -59,6 +59,8 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
   ]
   const child = spawn(command[0] ?? process.execPath, command.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of their own: a wrapper may stay between, and would leave the program behind.
+    detached: options.wrapper !== undefined,
     env: {
       PATH: process.env['PATH'] ?? '',
       PRATU_PROXY_LISTEN: '127.0.0.1:0',
@@ -117,7 +119,10 @@ export async function startPratu(options: PratuProcessOptions = {}): Promise<Pra
   const waitForOutput: PratuProcess['waitForOutput'] = (matches, ms) => waitIn(output, matches, ms)
 
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) {
+      if (options.wrapper === undefined) child.kill('SIGKILL')
+      else process.kill(-pidOf(child), 'SIGKILL')
+    }
     await exited
     rmSync(folder, { recursive: true, force: true })
   }
