@@ -62,7 +62,7 @@ describe.each(WINDOWS)('a %s window in Redis', (_, window, limit, capacity) => {
     await at(0)
     const hold: Hold = { meter: meter(window, limit), scope: fresh(), amount: capacity - 1 }
     const first = await admitted(ledger.reserve([hold]))
-    expect(first.meters[0]).toMatchObject({ limit, used: capacity - 1 })
+    expect(first.meters[0]).toMatchObject({ limit, used: capacity - 1, remaining: 1 })
     const two = await refused(ledger.reserve([{ ...hold, amount: 2 }]))
     expect(two).toMatchObject({ hold: 0, permanent: false })
     expect(two.meters[0]?.used).toBe(capacity - 1)

@@ -212,6 +212,8 @@ export class ExactCounting implements RemoteCounting {
 }
 
 function stateOf({ definition }: RemoteMeter, { used, resetMs }: Told): Remaining {
-  const { limit } = definition
-  return { limit, remaining: Math.max(0, limit - used), used, resetMs }
+  const { limit, window } = definition
+  // Of GCRA no more than its burst is admitted at once.
+  const most = window.kind === 'gcra' ? window.burst : limit
+  return { limit, remaining: Math.max(0, most - used), used, resetMs }
 }

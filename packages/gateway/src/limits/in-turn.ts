@@ -49,7 +49,9 @@ function giveBack(taken: readonly Taken[], meters: Remaining[]): void {
       const meter = meters[place]
       if (meter === undefined) continue
       const used = Math.max(0, meter.used - (part.holds[i]?.amount ?? 0))
-      meters[place] = { ...meter, used, remaining: Math.max(0, meter.limit - used) }
+      const freed = meter.used - used
+      const remaining = meter.remaining > 0 ? meter.remaining + freed : meter.limit - used
+      meters[place] = { ...meter, used, remaining: Math.max(0, remaining) }
     }
   }
 }
