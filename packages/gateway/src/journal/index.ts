@@ -10,4 +10,5 @@ export { NO_JOURNAL, type Journal, type JournalEvents, type SyncPolicy } from '.
 export { createFileJournal, type FileJournalOptions } from './file-journal.ts'
 export { createStreamJournal, type StreamJournalOptions } from './stream-journal.ts'
 export { readStream } from './read-stream.ts'
+export { identityOf } from './identity.ts'
 export { readSegments, type ReadingOptions, type ReadingReport } from './read-segments.ts'

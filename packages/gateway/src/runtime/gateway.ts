@@ -16,7 +16,7 @@ import { AdminServer } from './admin-server.ts'
 import { ConfigurationStore, type Origin, type ReloadFailure } from './configuration-store.ts'
 import { drain } from './drain.ts'
 import { LocalFleet, type Fleet } from './fleet.ts'
-import { openJournal, spendReaderOf, type JournalSecrets } from './open-journal.ts'
+import { openJournal, type JournalSecrets } from './open-journal.ts'
 import { loadPlugins } from './plugin-modules.ts'
 import { ConfigurationReader } from './reading/configuration-reader.ts'
 import { Serving } from './serving.ts'
@@ -120,7 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
             workers: 1,
             region: 0,
           }),
-          spendReader: spendReaderOf(settings, secrets, logger),
+          rebuilds: true,
           clock: systemClock,
           worker: 0,
           workers: 1,

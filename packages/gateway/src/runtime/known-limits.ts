@@ -41,6 +41,11 @@ export class KnownLimits {
     return this.#byGeneration.get(generation) ?? new Map()
   }
 
+  /** The meters of the configuration in use, by id. */
+  get current(): ReadonlyMap<string, Meter> {
+    return this.#current
+  }
+
   use(generation: number): void {
     this.#current = this.metersOf(generation)
     for (const known of this.#byGeneration.keys()) {

@@ -7,8 +7,8 @@ import {
   type Logger,
 } from '../observe/index.ts'
 import type { ExchangeObserver, PinnedExchange } from '../pipeline/index.ts'
-import type { KnownLimits } from './known-limits.ts'
 import type { ModelNames } from './model-names.ts'
+import type { SpendKeeper } from './spend-keeper.ts'
 import type { UsageRecords } from './usage-records.ts'
 
 export interface ObserverDeps {
@@ -18,15 +18,15 @@ export interface ObserverDeps {
   readonly logger: Logger
   /** `undefined` when the usage journal is off. */
   readonly usageRecords: UsageRecords | undefined
-  /** Told of scopes that were charged. */
-  readonly limits: KnownLimits
+  /** Told of what was charged. */
+  readonly spend: SpendKeeper
   /** `undefined` when the access log is off. */
   readonly accessLog: ((exchange: PinnedExchange) => void) | undefined
 }
 
 /** Tells metrics, logs and the usage journal of every exchange, at its end. */
 export function createObserver(deps: ObserverDeps): ExchangeObserver {
-  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords, limits } = deps
+  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords, spend } = deps
   return {
     settled(exchange) {
       const { outcome } = exchange
@@ -47,7 +47,7 @@ export function createObserver(deps: ObserverDeps): ExchangeObserver {
       accessLog?.(exchange)
       usageRecords?.settled(exchange)
       const charges = exchange.note(CHARGES)
-      if (charges !== undefined) limits.charged(charges)
+      if (charges !== undefined) spend.charged(charges)
     },
     failed(exchange, error) {
       logger.error('a request failed inside the gateway', { request_id: exchange.id, error })

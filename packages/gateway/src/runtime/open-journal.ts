@@ -4,6 +4,7 @@ import type { NodeSettings } from '../config/index.ts'
 import {
   createFileJournal,
   createStreamJournal,
+  identityOf,
   NO_JOURNAL,
   type Journal,
   type JournalEvents,
@@ -11,6 +12,8 @@ import {
 import { createFieldRule, type FieldRule, type Logger, type Metrics } from '../observe/index.ts'
 import { parseRedisUrl, RedisConnection } from '../redis/index.ts'
 import { segmentReader, streamReader, type SpendReader } from './rebuild-spend.ts'
+import { journalSource, tallySource, type SpendSource } from './replay-spend.ts'
+import type { SpendTally } from './spend-tally.ts'
 
 /** What does not travel between threads inside of the settings. */
 export interface JournalSecrets {
@@ -42,8 +45,39 @@ const RECORD_BYTES = 512
 /** Of a name that no other process and worker has, and none has had. */
 const NAME_BYTES = 9
 
-/** The journal of one serving thread: each writes files, or to the stream, for itself. */
-export function openJournal(deps: OpenJournalDeps): Journal {
+/** The journal of one serving thread, and what budgets are counted again from. */
+export interface OpenedJournal {
+  readonly journal: Journal
+  /** After a restart; `undefined` where nothing is kept of what was charged. */
+  readonly spendReader: SpendReader | undefined
+  /**
+   * When a shared store has lost its memory; `undefined` where another thread speaks for this one.
+   *
+   * @param tally what this thread remembers.
+   */
+  spendSource(tally: SpendTally, now: () => number): Promise<SpendSource | undefined>
+}
+
+export function openJournal(deps: OpenJournalDeps): OpenedJournal {
+  const { settings, secrets, logger, worker } = deps
+  const { sink, directory } = settings.journal
+  const journal = open(deps)
+  const spendReader = spendReaderOf(settings, secrets, logger)
+  return {
+    journal,
+    spendReader,
+    async spendSource(tally, now) {
+      if (sink !== 'file' || directory === undefined || spendReader === undefined) {
+        return tallySource(randomBytes(NAME_BYTES).toString('base64url'), tally, now)
+      }
+      if (worker !== 0) return undefined
+      return journalSource(await identityOf(directory), spendReader, journal, now)
+    },
+  }
+}
+
+/** Each thread writes files, or to the stream, for itself. */
+function open(deps: OpenJournalDeps): Journal {
   const { settings, secrets, metrics } = deps
   if (settings.journal.sink === 'off') return NO_JOURNAL
   const records = metrics.counter('pratu_journal_records_total')
@@ -110,8 +144,7 @@ function connect(
   })
 }
 
-/** What budgets in memory are counted again from; `undefined` where nothing is kept of what was charged. */
-export function spendReaderOf(
+function spendReaderOf(
   settings: NodeSettings,
   secrets: JournalSecrets,
   logger: Logger,

@@ -31,6 +31,7 @@ export function openLedger(deps: LedgerDeps): LimitLedger {
       inspect: worker === 0,
     }),
     clock,
+    isReplayed: true,
     replicaId: `${settings.hostname}:${process.pid}`,
   })
 }

@@ -2,6 +2,7 @@ import type { Ledger, Meter, MeterWindow, Period } from '@pratu/plugin-kit'
 import {
   readSegments,
   readStream,
+  type Charge,
   type ReadingOptions,
   type UsageRecord,
 } from '../journal/index.ts'
@@ -36,15 +37,37 @@ export async function rebuildSpend(deps: RebuildDeps): Promise<void> {
   const { read, ledger, nowMs, retentionMs, logger } = deps
   const meters = new Map([...deps.meters].filter(([, meter]) => isRebuilt(meter)))
   if (meters.size === 0) return
-  const longestMs = Math.max(...[...meters.values()].map(windowMs))
+  const longestMs = longestWindowMs(meters.values())
   if (longestMs > retentionMs) {
     logger.warn('a budget is longer than usage records are kept: after a restart it counts less', {
       budget_days: Math.round(longestMs / DAY_MS),
       retention_days: Math.round(retentionMs / DAY_MS),
     })
   }
-  const sinceMs = nowMs - longestMs
   const started = performance.now()
+  let charges = 0
+  await readSpend(read, nowMs - longestMs, ({ meter: id, scope, amount }, atMs) => {
+    const meter = meters.get(id)
+    if (meter === undefined || amount === 0) return
+    void ledger.record(meter, scope, amount, atMs)
+    charges += 1
+  })
+  logger.info('budgets were counted again', {
+    charges,
+    seconds: Math.round(performance.now() - started) / 1000,
+  })
+}
+
+/**
+ * Reads what was charged and not reset since.
+ *
+ * @throws {Error} when the records cannot be read.
+ */
+export async function readSpend(
+  read: SpendReader,
+  sinceMs: number,
+  onCharge: (charge: Charge, atMs: number) => void,
+): Promise<void> {
   const resets = new Map<string, number>()
   await read(
     (record) => {
@@ -55,23 +78,14 @@ export async function rebuildSpend(deps: RebuildDeps): Promise<void> {
     },
     { sinceMs, only: 'resets' },
   )
-  let charges = 0
   await read(
-    (record) => {
-      for (const { meter: id, scope, amount } of record.charges) {
-        const meter = meters.get(id)
-        if (meter === undefined || amount === 0) continue
-        if (record.atMs <= (resets.get(keyOf(id, scope)) ?? 0)) continue
-        void ledger.record(meter, scope, amount, record.atMs)
-        charges += 1
+    ({ charges, atMs }) => {
+      for (const charge of charges) {
+        if (atMs > (resets.get(keyOf(charge.meter, charge.scope)) ?? 0)) onCharge(charge, atMs)
       }
     },
     { sinceMs, only: 'charges' },
   )
-  logger.info('budgets were counted again', {
-    charges,
-    seconds: Math.round(performance.now() - started) / 1000,
-  })
 }
 
 /** Reads the files of a directory. */
@@ -131,8 +145,11 @@ const PERIOD_MS: Readonly<Record<Period, number>> = {
   year: 366 * DAY_MS,
 }
 
-function windowMs({ definition: { window } }: Meter): number {
-  return lengthOf(window)
+/** How far back records can matter, ms. */
+export function longestWindowMs(meters: Iterable<Meter>): number {
+  let longest = 0
+  for (const { definition } of meters) longest = Math.max(longest, lengthOf(definition.window))
+  return longest
 }
 
 function lengthOf(window: MeterWindow): number {

@@ -13,7 +13,7 @@ import { MemoryCache } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
 import { createRequestId, MemoryBudget } from '../http/index.ts'
-import { NO_JOURNAL, type Journal } from '../journal/index.ts'
+import { NO_JOURNAL } from '../journal/index.ts'
 import type { CounterTable, LimitLedger } from '../limits/index.ts'
 import type { Listener, RefusalPhase, RefusedRequest } from '../listener/index.ts'
 import {
@@ -45,13 +45,14 @@ import { KnownLimits } from './known-limits.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
+import type { OpenedJournal } from './open-journal.ts'
 import { openLedger } from './open-ledger.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
 import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
 import { inSlices } from './slices.ts'
+import { SpendKeeper } from './spend-keeper.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
-import { rebuildSpend, type SpendReader } from './rebuild-spend.ts'
 import { createUsageRecords, type UsageRecords } from './usage-records.ts'
 import { KONG_VERSION, PRATU_VERSION } from './version.ts'
 
@@ -62,8 +63,6 @@ const HOLD_BYTES = 4 * 1024 * 1024
 
 /** How often a drain looks whether the last exchange has settled, ms. */
 const SETTLED_CHECK_MS = 20
-
-const DAY_MS = 86_400_000
 
 /** How long the last usage records may take, ms: the whole exit has a second (F48). */
 const JOURNAL_CLOSE_MS = 250
@@ -80,9 +79,9 @@ export interface ServingDeps {
   /** Shared by all workers, so that local limits are exact for the process. */
   readonly counters: CounterTable
   /** Closed with the thread. */
-  readonly journal: Journal
-  /** Given to the one thread that counts budgets again, before its first configuration is in use. */
-  readonly spendReader: SpendReader | undefined
+  readonly journal: OpenedJournal
+  /** Whether this thread counts budgets again before its first configuration is in use; one of a process does. */
+  readonly rebuilds: boolean
   readonly clock: Clock
   /** From 0. */
   readonly worker: number
@@ -100,6 +99,7 @@ export class Serving {
   readonly #upstream: UpstreamClient
   readonly #ledger: LimitLedger
   readonly #limits: KnownLimits
+  readonly #spend: SpendKeeper
   readonly #cache: MemoryCache
   readonly #prices: PriceCatalogue
   readonly #budget: MemoryBudget
@@ -111,7 +111,6 @@ export class Serving {
   readonly #active = new ActiveExchanges<InterruptibleExchange>()
   readonly #listeners: Listener[] = []
   readonly #secretNames = new Set<string>()
-  #spendReader: SpendReader | undefined
   #current: PinnedSnapshot | undefined
 
   constructor(deps: ServingDeps) {
@@ -125,7 +124,6 @@ export class Serving {
     })
     this.#ledger = openLedger(deps)
     this.#limits = new KnownLimits(this.#ledger)
-    this.#spendReader = deps.spendReader
     this.#prices = new PriceCatalogue(
       settings.prices === undefined ? NO_OVERLAY : overlayOf(settings.prices),
     )
@@ -136,14 +134,21 @@ export class Serving {
     this.#exchangeMetrics = createExchangeMetrics(metrics, { namespace: settings.namespace })
     const models = new ModelNames()
     this.#usageRecords =
-      deps.journal === NO_JOURNAL
+      deps.journal.journal === NO_JOURNAL
         ? undefined
         : createUsageRecords({
-            journal: deps.journal,
+            journal: deps.journal.journal,
             settings: settings.journal,
             replica: settings.hostname,
             now: () => clock.now(),
           })
+    this.#spend = new SpendKeeper({
+      ...deps,
+      settings: settings.journal,
+      usageRecords: this.#usageRecords,
+      ledger: this.#ledger,
+      limits: this.#limits,
+    })
     this.#context = {
       ledger: this.#ledger,
       headerTokens: settings.headers,
@@ -155,7 +160,7 @@ export class Serving {
         models,
         logger,
         usageRecords: this.#usageRecords,
-        limits: this.#limits,
+        spend: this.#spend,
         accessLog: deps.accessLog.enabled
           ? (exchange) => deps.accessLog.exchange(exchange)
           : undefined,
@@ -190,28 +195,8 @@ export class Serving {
   async prepare(entities: Entities, generation: number): Promise<PinnedSnapshot> {
     const deps = this.#compileDeps(entities, generation)
     const snapshot = await inSlices(compileSnapshot(entities, generation, deps))
-    await this.#rebuildSpend(generation)
+    await this.#spend.rebuild(generation)
     return snapshot
-  }
-
-  /** Once, before anything is admitted. */
-  async #rebuildSpend(generation: number): Promise<void> {
-    const read = this.#spendReader
-    this.#spendReader = undefined
-    if (read === undefined) return
-    const { settings, clock, logger } = this.#deps
-    try {
-      await rebuildSpend({
-        read,
-        ledger: this.#ledger,
-        meters: this.#limits.metersOf(generation),
-        nowMs: clock.now(),
-        retentionMs: settings.journal.retentionDays * DAY_MS,
-        logger,
-      })
-    } catch (error) {
-      logger.error('budgets begin at zero: what was spent cannot be read', { error })
-    }
   }
 
   readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]> {
@@ -219,10 +204,8 @@ export class Serving {
   }
 
   /** @returns of how many meters. @throws {Error} when a store is away. */
-  async resetLimits(meter: string | undefined, scope: string): Promise<number> {
-    const meters = await this.#limits.reset(meter, scope)
-    if (meters.length > 0) this.#usageRecords?.reset(meters.map((id) => ({ meter: id, scope })))
-    return meters.length
+  resetLimits(meter: string | undefined, scope: string): Promise<number> {
+    return this.#spend.reset(meter, scope)
   }
 
   #compileDeps(entities: Entities, generation: number): CompileDeps {
@@ -281,6 +264,7 @@ export class Serving {
     this.#exchangeMetrics.useCompatibility(snapshot.compatibility)
     this.#kept.retain(snapshot.instanceIds)
     this.#limits.use(snapshot.generation)
+    this.#spend.committed()
     this.#hideSecrets(snapshot.secretNames)
     previous?.retire()
     // What a plugin kept goes with it: should it come back, its old answers must not.
@@ -441,6 +425,6 @@ export class Serving {
     this.#current?.retire()
     await this.#ledger.settle(LEDGER_SETTLE_MS)
     this.#ledger.close()
-    await this.#deps.journal.close(JOURNAL_CLOSE_MS)
+    await this.#deps.journal.journal.close(JOURNAL_CLOSE_MS)
   }
 }

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
 import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
 import { FAREWELL_MS, LAST_WORDS_MS } from '../drain.ts'
-import { openJournal, spendReaderOf } from '../open-journal.ts'
+import { openJournal } from '../open-journal.ts'
 import { loadPlugins } from '../plugin-modules.ts'
 import { Serving } from '../serving.ts'
 import { systemClock } from '../system-clock.ts'
@@ -47,7 +47,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     redactor: logs.redactor,
     counters: start.counters,
     journal: openJournal({ ...start, metrics, logger }),
-    spendReader: start.rebuilds ? spendReaderOf(settings, start.secrets, logger) : undefined,
+    rebuilds: start.rebuilds,
     clock: systemClock,
     worker,
     workers,
