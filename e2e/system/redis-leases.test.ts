@@ -42,6 +42,7 @@ describe('F70 what is held through Redis', () => {
       meters: [{ limit: 3, remaining: 0, used: 3, resetMs: 0 }],
     })
     expect(await ask(two, theirs, 4)).toMatchObject({ admitted: false, permanent: true })
+    await expect(ask(two, theirs, 1_001)).rejects.toThrow(RangeError)
     reservations[1]?.close([2])
     expect(await held(two, theirs)).toBe(1)
     await hold(one, ours, 'alice', 2)

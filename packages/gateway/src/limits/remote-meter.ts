@@ -35,6 +35,9 @@ const LEASES = 11
 /** A sliding window forgets an eighth of its length at a time. */
 const BUCKETS = 8
 
+/** Of one hold: each is a member of a set, and Redis does nothing else meanwhile. */
+const MOST_LEASES = 1_000
+
 /** Bytes of a meter's name in Redis, base64: short, so that small hashes stay compact there. */
 const FIELD_BYTES = 9
 /** Up to here a scope is its own name in Redis, for the operator who looks. */
@@ -149,9 +152,11 @@ export function isPermanent({ meter: { definition }, amount }: Hold): boolean {
   return amount > (window.kind === 'gcra' ? window.burst : limit)
 }
 
-/** @throws {RangeError} for an amount that is not a whole number from 1. */
+/** @throws {RangeError} for an amount that is not a whole number from 1, or too many leases at once. */
 export function checkAmount({ meter, amount }: Hold): void {
-  if (Number.isSafeInteger(amount) && amount >= 1) return
+  const isLeased = meter.definition.window.kind === 'concurrency'
+  const most = isLeased ? MOST_LEASES : Number.MAX_SAFE_INTEGER
+  if (Number.isInteger(amount) && amount >= 1 && amount <= most) return
   throw new RangeError(`meter ${meter.definition.id}: cannot hold ${amount}`)
 }
 
