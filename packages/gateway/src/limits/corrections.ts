@@ -1,7 +1,8 @@
-import { RedisUnavailable, type RedisConnection } from '../redis/index.ts'
+import { RedisUnavailable } from '../redis/index.ts'
 import { SETTLE } from './redis-scripts.ts'
 import type { RedisTime } from './redis-time.ts'
 import type { RemoteMeter } from './remote-meter.ts'
+import type { ScriptRunner } from './script-runner.ts'
 
 /** Changes in one script call: a few ms of Redis's time at most. */
 const MAX_BATCH = 500
@@ -46,7 +47,7 @@ interface Lane {
 }
 
 export interface CorrectionsOptions {
-  readonly connection: RedisConnection
+  readonly connection: Pick<ScriptRunner, 'isUp' | 'isCluster' | 'evaluate'>
   /** Unlike any other process's and worker's, and never used again. */
   readonly sender: string
   readonly time: RedisTime

@@ -1,6 +1,7 @@
-import type { RedisConnection, RedisScript } from '../redis/index.ts'
+import type { RedisScript } from '../redis/index.ts'
 import { RELEASE, RENEW } from './redis-scripts.ts'
 import type { RemoteMeter } from './remote-meter.ts'
+import type { ScriptRunner } from './script-runner.ts'
 
 /** Leases in one script call. */
 const MAX_BATCH = 500
@@ -23,7 +24,7 @@ interface Released {
 }
 
 export interface LeasesOptions {
-  readonly connection: RedisConnection
+  readonly connection: ScriptRunner
   /** Unlike any other process's and worker's, and never used again. */
   readonly holder: string
   /** Monotonic. */
@@ -37,7 +38,7 @@ export interface LeasesOptions {
  */
 export class Leases {
   readonly holder: string
-  readonly #connection: RedisConnection
+  readonly #connection: ScriptRunner
   readonly #nowMs: () => number
   readonly #held = new Map<string, Held>()
   #released: Released[] = []

@@ -1,6 +1,7 @@
 import type { Meter } from '@pratu/plugin-kit'
-import { RedisUnavailable, type RedisConnection } from '../redis/index.ts'
+import { RedisUnavailable } from '../redis/index.ts'
 import { BIRTH, CLAIM } from './redis-scripts.ts'
+import type { ScriptRunner } from './script-runner.ts'
 
 const KEY = 'pratu:birth'
 /** How soon a Redis that was emptied without a restart is noticed. */
@@ -23,7 +24,7 @@ export interface BornStore {
 }
 
 export interface StoreBirthOptions {
-  readonly connection: RedisConnection
+  readonly connection: ScriptRunner
   /** Told of every birth but the first that is heard of. */
   readonly onReborn: () => void
   /** Told each time that Redis was found to be there, a birth having been told before. */
