@@ -78,6 +78,8 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   #interruptListener: ((error: GatewayError) => void) | undefined
   #enoughListener: (() => void) | undefined
   #departed = false
+  #keeper: (() => void) | undefined
+  #settleLater: (() => void) | undefined
   /** Takes an interruption while no handler is at work. */
   errorSink: ErrorSink | undefined
 
@@ -147,11 +149,11 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   }
 
   get cancelled(): boolean {
-    return this.#departed
+    return this.#departed && this.#keeper === undefined
   }
 
   onCancel(listener: () => void): void {
-    if (this.#departed) listener()
+    if (this.cancelled) listener()
     else if (this.#cancelListener === undefined) this.#cancelListener = listener
     else (this.#moreCancelListeners ??= []).push(listener)
   }
@@ -161,6 +163,11 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
     if (this.#departed) return
     this.#departed = true
     if (this.outcome === 'ok') this.outcome = departure
+    if (this.#keeper === undefined) this.#cancel()
+    else this.#tell(this.#keeper)
+  }
+
+  #cancel(): void {
     if (this.#cancelListener !== undefined) this.#tell(this.#cancelListener)
     for (const listener of this.#moreCancelListeners ?? []) this.#tell(listener)
   }
@@ -174,6 +181,36 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
     }
   }
 
+  /**
+   * From now on its work is not for its own client alone. Until `release`, that client's departure cancels nothing, and the
+   * exchange does not settle: its holds, its usage and its log line are those of the whole work.
+   *
+   * @param onDeparture told when the client goes, in place of everyone who works.
+   */
+  retain(onDeparture: () => void): void {
+    this.#keeper = onDeparture
+    if (this.#departed) this.#tell(onDeparture)
+  }
+
+  /** The work is over (`done`), or nobody is left who wants it: then what is still under way is cancelled. */
+  release(done: boolean): void {
+    if (this.#keeper === undefined) return
+    this.#keeper = undefined
+    if (this.#departed && !done) this.#cancel()
+    const settle = this.#settleLater
+    this.#settleLater = undefined
+    settle?.()
+  }
+
+  /** @returns whether settling has to wait for `release`, which will call `settle`. */
+  postponeSettling(settle: () => void): boolean {
+    if (this.#keeper === undefined) return false
+    this.#settleLater = settle
+    // What its client waited is known now.
+    if (!this.#departed) this.markEnded()
+    return true
+  }
+
   onInterrupt(listener: (error: GatewayError) => void): void {
     this.#interruptListener = listener
   }
@@ -181,6 +218,22 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   interrupt(error: GatewayError): void {
     if (this.#interruptListener === undefined) this.errorSink?.fail(error)
     else this.#interruptListener(error)
+  }
+
+  onEnough(listener: () => void): void {
+    this.#enoughListener = listener
+  }
+
+  enough(): void {
+    this.#enoughListener?.()
+  }
+
+  openFlight(flight: Flight): void {
+    this.flight = flight
+  }
+
+  refuseSpend(): void {
+    this.spendRefused = true
   }
 
   note<T>(key: NoteKey<T>): T | undefined {
@@ -214,28 +267,12 @@ export class LiveExchange implements InterruptibleExchange, ExchangeRecord, Upst
   }
 
   markEnded(): void {
-    this.#endedAt = performance.now()
+    if (this.#endedAt < 0) this.#endedAt = performance.now()
   }
 
   get requestBytes(): number {
     return this.client.bytesReceived
   }
-  onEnough(listener: () => void): void {
-    this.#enoughListener = listener
-  }
-
-  enough(): void {
-    this.#enoughListener?.()
-  }
-
-  openFlight(flight: Flight): void {
-    this.flight = flight
-  }
-
-  refuseSpend(): void {
-    this.spendRefused = true
-  }
-
 
   get responseBytes(): number {
     return this.client.bytesSent

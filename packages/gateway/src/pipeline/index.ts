@@ -4,10 +4,11 @@
 export { ActiveExchanges } from './active-exchanges.ts'
 export { handle } from './handle.ts'
 export { dispatch } from './dispatch.ts'
+export { answerAsService, retain, type Retained } from './shared-work.ts'
 export { createProxy } from './proxy.ts'
-export type { Plan } from './plan.ts'
 export { Flight } from './flight.ts'
 export { createSpendStage, type CallReader } from './spend.ts'
+export type { Plan } from './plan.ts'
 export { createPlanSelector, type PlanSelector, type ScopedPlugin } from './plan-selector.ts'
 export type { ClientChannel, Departure } from './client-channel.ts'
 export type {

@@ -4,10 +4,10 @@ import { runLog } from './phases.ts'
 
 /**
  * Ends an exchange exactly once, whatever happened: holds are closed, the log phase runs, the observer is told, the
- * snapshot is let go.
+ * snapshot is let go. What is worked on for others as well settles when that is over.
  */
 export function settle(exchange: LiveExchange): void {
-  if (exchange.settled) return
+  if (exchange.settled || exchange.postponeSettling(() => settle(exchange))) return
   exchange.settled = true
   exchange.markEnded()
   exchange.snapshot.context.active.delete(exchange)
