@@ -1,3 +1,4 @@
+import type { Saved } from '@pratu/plugin-kit'
 import { NONE, PAGE_BYTES, PagePool, type PageChain } from './page-pool.ts'
 
 // What is known of an entry lies at the start of its first page, whose number names the entry. Indexes of 64-bit
@@ -6,17 +7,21 @@ const STORED_AT = 0
 const EXPIRES_AT = 1
 const FRESH_MS = 2
 const STORED_AT_MS = 3
-const HASH = 8
-const NEXT_IN_BUCKET = 9
-const NEWER = 10
-const OLDER = 11
-const STATUS = 12
-const ID_BYTES = 13
-const HEAD_BYTES = 14
-const BYTES = 15
-const LAST_PAGE = 16
-const PAGES = 17
-const RECORD_BYTES = 72
+const SAVED_PROMPT = 4
+const SAVED_COMPLETION = 5
+const SAVED_NANOS = 6
+const HASH = 14
+const NEXT_IN_BUCKET = 15
+const NEWER = 16
+const OLDER = 17
+const STATUS = 18
+const ID_BYTES = 19
+const HEAD_BYTES = 20
+const BYTES = 21
+const LAST_PAGE = 22
+const PAGES = 23
+const MARK = 24
+const RECORD_BYTES = 104
 
 /** Two pages share a bucket at least, and rounding up to a power of two at most doubles the buckets. */
 const BUCKET_BYTES_PER_PAGE = Int32Array.BYTES_PER_ELEMENT
@@ -36,7 +41,12 @@ export interface EntryFacts {
   /** Monotonic ms. */
   readonly storedAt: number
   readonly expiresAt: number
+  readonly saved: Saved | undefined
+  readonly mark: number
 }
+
+/** Stands for what is not known where only numbers can stand. */
+const UNKNOWN = -1
 
 /** FNV-1a over UTF-16 code units: ids are digests or short, and the table compares the whole id anyway. */
 function hashOf(id: string): number {
@@ -106,6 +116,9 @@ export class EntryTable {
     pool.setDouble(entry, EXPIRES_AT, facts.expiresAt)
     pool.setDouble(entry, FRESH_MS, facts.freshMs)
     pool.setDouble(entry, STORED_AT_MS, facts.storedAtMs)
+    pool.setDouble(entry, SAVED_PROMPT, facts.saved?.promptTokens ?? UNKNOWN)
+    pool.setDouble(entry, SAVED_COMPLETION, facts.saved?.completionTokens ?? UNKNOWN)
+    pool.setDouble(entry, SAVED_NANOS, facts.saved?.nanoDollars ?? UNKNOWN)
     pool.setInt(entry, HASH, hash)
     pool.setInt(entry, NEXT_IN_BUCKET, this.#buckets[bucket] ?? NONE)
     pool.setInt(entry, STATUS, facts.status)
@@ -114,6 +127,7 @@ export class EntryTable {
     pool.setInt(entry, BYTES, chain.bytes)
     pool.setInt(entry, LAST_PAGE, chain.last)
     pool.setInt(entry, PAGES, chain.pages)
+    pool.setInt(entry, MARK, facts.mark)
     this.#buckets[bucket] = entry
     this.#linkNewest(entry)
     this.#size += 1
@@ -146,13 +160,13 @@ export class EntryTable {
     return this.#buckets.length
   }
 
-  /** @param bucket from 0. @returns how many of its entries had an id that `matches`; they are removed. */
-  removeFrom(bucket: number, matches: (id: string) => boolean): number {
+  /** @param bucket from 0. @returns how many of its entries `matches`; they are removed. */
+  removeFrom(bucket: number, matches: (entry: number) => boolean): number {
     let removed = 0
     let entry = this.#buckets[bucket] ?? NONE
     while (entry !== NONE) {
       const next = this.#pool.int(entry, NEXT_IN_BUCKET)
-      if (matches(this.idOf(entry))) {
+      if (matches(entry)) {
         this.remove(entry)
         removed += 1
       }
@@ -175,7 +189,33 @@ export class EntryTable {
       storedAtMs: pool.double(entry, STORED_AT_MS),
       storedAt: pool.double(entry, STORED_AT),
       expiresAt: pool.double(entry, EXPIRES_AT),
+      saved: this.#savedOf(entry),
+      mark: pool.int(entry, MARK),
     }
+  }
+
+  #savedOf(entry: number): Saved | undefined {
+    const pool = this.#pool
+    const promptTokens = pool.double(entry, SAVED_PROMPT)
+    if (promptTokens === UNKNOWN) return undefined
+    const nanoDollars = pool.double(entry, SAVED_NANOS)
+    return {
+      promptTokens,
+      completionTokens: pool.double(entry, SAVED_COMPLETION),
+      nanoDollars: nanoDollars === UNKNOWN ? undefined : nanoDollars,
+    }
+  }
+
+  /** A copy of the head alone. */
+  headOf(entry: number): Buffer {
+    const pool = this.#pool
+    const start = RECORD_BYTES + pool.int(entry, ID_BYTES)
+    return pool.read(entry, start, start + pool.int(entry, HEAD_BYTES))
+  }
+
+  /** A copy of bytes [from, to) of a chain that is not an entry yet. */
+  readChain(chain: PageChain, from: number, to: number): Buffer {
+    return this.#pool.readFrom(chain.first, from, to)
   }
 
   /** A copy of head and body. */

@@ -3,6 +3,8 @@ import type { CacheLifetime, CacheWriter, Clock } from '@pratu/plugin-kit'
 import { EMPTY_RECORD, type EntryTable, MAX_ID_BYTES } from './entry-table.ts'
 import { emptyChain, NONE, type PageChain } from './page-pool.ts'
 
+const NOTHING = Buffer.alloc(0)
+
 /** What writers of one cache share. */
 export interface WritersHome {
   readonly table: EntryTable
@@ -38,6 +40,10 @@ export class EntryWriter implements CacheWriter {
   #idBytes = 0
   #headBytes = 0
   #open = true
+  /** What is written will not be stored: it was asked for before a purge. */
+  #doomed = false
+  /** Where the chain is whole up to, when memory ran out in the middle of a chunk. */
+  #torn: number | undefined
 
   constructor(home: WritersHome, owner: string, id: string, status: number) {
     this.#home = home
@@ -68,7 +74,31 @@ export class EntryWriter implements CacheWriter {
     return false
   }
 
-  commit({ freshMs, keepMs }: CacheLifetime): boolean {
+  tryWrite(chunk: Uint8Array): boolean {
+    if (!this.#open) return false
+    const { table, maxEntryBytes } = this.#home
+    const { bytes } = this.#chain
+    if (bytes + chunk.length > maxEntryBytes) return false
+    if (table.append(this.#chain, chunk)) return true
+    this.#torn = bytes
+    return false
+  }
+
+  read(from: number, maxBytes: number): Buffer {
+    const start = EMPTY_RECORD.length + this.#idBytes + this.#headBytes
+    const end = Math.min(this.#torn ?? this.#chain.bytes, start + from + maxBytes)
+    return !this.#open || end <= start + from
+      ? NOTHING
+      : this.#home.table.readChain(this.#chain, start + from, end)
+  }
+
+  /** It is not to be stored, whatever its writer says; who reads along may go on. */
+  doom(): void {
+    this.#doomed = true
+  }
+
+  commit({ freshMs, keepMs, saved, mark = 0 }: CacheLifetime): boolean {
+    if (this.#doomed || this.#torn !== undefined) this.abandon()
     if (!this.#open) return false
     this.#close()
     const { table, clock } = this.#home
@@ -83,6 +113,8 @@ export class EntryWriter implements CacheWriter {
       storedAtMs: clock.now(),
       storedAt,
       expiresAt: storedAt + keepMs,
+      saved,
+      mark,
     })
     return true
   }

@@ -47,7 +47,14 @@ describe('what is kept comes back', () => {
 
     const { body, ...rest } = cache.read('owner', 'key') ?? {}
     expect(Buffer.from(body ?? []).toString()).toBe('one, two')
-    expect(rest).toEqual({ status: 404, headers, ageMs: 1_500, freshMs: 4_000, storedAtMs })
+    expect(rest).toEqual({
+      status: 404,
+      headers,
+      ageMs: 1_500,
+      freshMs: 4_000,
+      storedAtMs,
+      mark: 0,
+    })
   })
 
   test('an answer without fields and without a body', () => {

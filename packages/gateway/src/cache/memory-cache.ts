@@ -6,6 +6,7 @@ import type {
   ResponseCache,
 } from '@pratu/plugin-kit'
 import { EntryTable } from './entry-table.ts'
+import { headLines, readHead } from './head-lines.ts'
 import { entryId, EntryWriter, ownerIn, type WritersHome } from './entry-writer.ts'
 import { NONE } from './page-pool.ts'
 
@@ -59,7 +60,8 @@ export class MemoryCache implements ResponseCache {
     const table = this.#table
     const entry = table.find(entryId(owner, key))
     if (entry === NONE) return undefined
-    const { status, headBytes, freshMs, storedAtMs, storedAt, expiresAt } = table.factsOf(entry)
+    const facts = table.factsOf(entry)
+    const { status, headBytes, freshMs, storedAtMs, storedAt, expiresAt, saved, mark } = facts
     const now = this.#clock.monotonic()
     if (now >= expiresAt) {
       table.remove(entry)
@@ -69,25 +71,28 @@ export class MemoryCache implements ResponseCache {
     const content = table.contentOf(entry)
     return {
       status,
-      headers: headBytes === 0 ? [] : content.toString('utf8', 0, headBytes).split('\n'),
+      ...readHead(content.subarray(0, headBytes)),
       body: content.subarray(headBytes),
       ageMs: now - storedAt,
       freshMs,
       storedAtMs,
+      mark,
+      ...(saved === undefined ? undefined : { saved }),
     }
   }
 
   open(owner: string, key: string, head: CachedHead): CacheWriter | undefined {
     this.#owners.add(owner)
     // Lines separate the fields where they are kept, and HTTP has no line breaks in a field.
-    for (const part of head.headers) if (part.includes('\n')) return undefined
+    const lines = headLines(head)
+    if (lines === undefined) return undefined
     const writer = new EntryWriter(this.#home, owner, entryId(owner, key), head.status)
-    return writer.start(Buffer.from(head.headers.join('\n'))) ? writer : undefined
+    return writer.start(Buffer.from(lines)) ? writer : undefined
   }
 
   delete(owner: string, key: string): boolean {
     const id = entryId(owner, key)
-    for (const writer of this.#home.writers) if (writer.id === id) writer.abandon()
+    for (const writer of this.#home.writers) if (writer.id === id) writer.doom()
     const entry = this.#table.find(id)
     if (entry === NONE) return false
     this.#table.remove(entry)
@@ -110,12 +115,36 @@ export class MemoryCache implements ResponseCache {
     const doomed = new Set([...this.#owners].filter(match))
     if (doomed.size === 0) return 0
     for (const owner of doomed) this.#owners.delete(owner)
-    for (const writer of this.#home.writers) if (doomed.has(writer.owner)) writer.abandon()
-    const isDoomed = (id: string): boolean => doomed.has(ownerIn(id))
+    for (const writer of this.#home.writers) if (doomed.has(writer.owner)) writer.doom()
+    const table = this.#table
+    const isDoomed = (entry: number): boolean => doomed.has(ownerIn(table.idOf(entry)))
+    return yield* this.#removeInSteps(isDoomed)
+  }
+
+  /**
+   * Removes the entries of `owners` whose labels match. Answers that are still being written are not stored either, as
+   * nothing is known of their labels here.
+   *
+   * @returns how many were removed.
+   */
+  *purgeLabelledInSteps(
+    owners: ReadonlySet<string>,
+    matches: (labels: Readonly<Record<string, string>>) => boolean,
+  ): Generator<void, number, void> {
+    const table = this.#table
+    for (const writer of this.#home.writers) if (owners.has(writer.owner)) writer.doom()
+    return yield* this.#removeInSteps(
+      (entry) =>
+        owners.has(ownerIn(table.idOf(entry))) &&
+        matches(readHead(table.headOf(entry)).labels ?? {}),
+    )
+  }
+
+  *#removeInSteps(matches: (entry: number) => boolean): Generator<void, number, void> {
     const table = this.#table
     let removed = 0
     for (let bucket = 0; bucket < table.buckets; bucket++) {
-      removed += table.removeFrom(bucket, isDoomed)
+      removed += table.removeFrom(bucket, matches)
       if (bucket % BUCKETS_PER_STEP === 0) yield
     }
     return removed

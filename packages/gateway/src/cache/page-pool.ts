@@ -103,6 +103,15 @@ export class PagePool {
     return copy
   }
 
+  /** As `read`, from anywhere in the chain. */
+  readFrom(first: number, from: number, to: number): Buffer {
+    let page = first
+    for (let skip = Math.floor(from / PAGE_BYTES); skip > 0; skip--)
+      page = this.#links[page] ?? NONE
+    const start = from % PAGE_BYTES
+    return this.read(page, start, start + to - from)
+  }
+
   /** The text in bytes [from, to) of one page. */
   text(page: number, from: number, to: number): string {
     const start = (page % PAGES_PER_BLOCK) * PAGE_BYTES

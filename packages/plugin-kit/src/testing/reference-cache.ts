@@ -23,10 +23,20 @@ export function createReferenceCache(clock: Clock): ResponseCache {
         entries.delete(keyOf(owner, key))
         return undefined
       }
-      const { status, headers, body, freshMs, storedAtMs } = entry
-      return { status, headers: [...headers], body: body.slice(), freshMs, storedAtMs, ageMs }
+      const { status, headers, labels, saved, mark = 0, body, freshMs, storedAtMs } = entry
+      return {
+        status,
+        headers: [...headers],
+        ...(labels === undefined ? {} : { labels }),
+        ...(saved === undefined ? {} : { saved }),
+        mark,
+        body: body.slice(),
+        freshMs,
+        storedAtMs,
+        ageMs,
+      }
     },
-    open(owner, key, { status, headers }) {
+    open(owner, key, { status, headers, labels }) {
       const chunks: Uint8Array[] = []
       let closed = false
       return {
@@ -34,13 +44,20 @@ export function createReferenceCache(clock: Clock): ResponseCache {
           if (!closed) chunks.push(chunk.slice())
           return !closed
         },
-        commit: ({ keepMs, freshMs }) => {
+        tryWrite(chunk) {
+          return this.write(chunk)
+        },
+        read: (from, maxBytes) => concat(chunks).slice(from, from + maxBytes),
+        commit: ({ keepMs, freshMs, saved, mark }) => {
           if (closed) return false
           closed = true
           entries.set(keyOf(owner, key), {
             owner,
             status,
             headers: [...headers],
+            ...(labels === undefined ? {} : { labels }),
+            ...(saved === undefined ? {} : { saved }),
+            ...(mark === undefined ? {} : { mark }),
             body: concat(chunks),
             keepMs,
             freshMs,
