@@ -24,4 +24,14 @@ export {
   type Rates,
 } from './prices/index.ts'
 export { createCredentialHeaders } from './credentials/credential-headers.ts'
+export {
+  canTell,
+  examineAnswer,
+  formOf,
+  readRequestFacts,
+  tellAnswer,
+  UsageFilter,
+  type AnswerForm,
+  type RequestFacts,
+} from './replay/index.ts'
 export { completionTokens, promptTokens, type Usage } from './usage/index.ts'
