@@ -195,8 +195,18 @@ export const METRICS = {
   pratu_streams_open: { type: 'gauge', help: 'Event streams open to clients', labels: [] },
   pratu_cache_requests_total: {
     type: 'counter',
-    help: 'Requests seen by a cache, by status: hit, miss, refresh, bypass',
+    help: 'Requests seen by a cache, by status: hit, follow (given the answer to an equal request under way), miss, refresh, bypass',
     labels: ['service', 'route', 'status'],
+  },
+  pratu_cache_saved_dollars_total: {
+    type: 'counter',
+    help: 'What answers from a cache had cost when they were made, in US dollars; without those whose price is not known',
+    labels: ['service', 'route'],
+  },
+  pratu_cache_saved_tokens_total: {
+    type: 'counter',
+    help: 'Tokens of answers from a cache, by kind: input, output',
+    labels: ['service', 'route', 'kind'],
   },
   pratu_cache_bytes: { type: 'gauge', help: 'Bytes kept in response caches', labels: [] },
   pratu_upstream_events_total: {

@@ -56,7 +56,7 @@ export function cacheKey(exchange: Exchange, options: KeyOptions, body: Uint8Arr
 }
 
 /** A list of arguments to vary by does not mean that callers may meet each other: their credentials count all the same. */
-function queryNames(query: string, listed: readonly string[]): readonly string[] {
+export function queryNames(query: string, listed: readonly string[]): readonly string[] {
   if (listed.length === 0) return listed
   const names = new Set(listed)
   for (const { name } of parseQuery(query)) if (isKeyedField(name.toLowerCase())) names.add(name)
@@ -67,7 +67,7 @@ type Values = readonly (string | true)[]
 type Selected = readonly (readonly [name: string, values: Values])[]
 
 /** All arguments by name, or the listed ones in listed order. */
-function selectArguments(query: string, listed: readonly string[]): Selected {
+export function selectArguments(query: string, listed: readonly string[]): Selected {
   const byName = new Map<string, (string | true)[]>()
   for (const { name, value } of parseQuery(query)) {
     const values = byName.get(name)
@@ -81,7 +81,7 @@ function selectArguments(query: string, listed: readonly string[]): Selected {
   })
 }
 
-function selectHeaders(headers: HeaderView, listed: readonly string[]): Selected {
+export function selectHeaders(headers: HeaderView, listed: readonly string[]): Selected {
   return listed.flatMap((name) => {
     const values = headers.all(name.toLowerCase())
     return values.length === 0 ? [] : [[name, values] as const]

@@ -1,4 +1,5 @@
 import { field } from '../../config/index.ts'
+import { aiCacheSchema, aiCacheSettings } from './ai-settings.ts'
 import { parseMediaType } from './media-type.ts'
 
 const METHODS = ['HEAD', 'GET', 'POST', 'PATCH', 'PUT'] as const
@@ -29,6 +30,8 @@ export const proxyCacheSchema = field
         'X-Cache-Key': field.boolean(true),
       }),
     ),
+    // Ours.
+    ai: field.filled(aiCacheSchema),
   })
   .transform((config) => ({
     statuses: new Set(config.response_code),
@@ -42,6 +45,7 @@ export const proxyCacheSchema = field
     storageTtlSeconds: config.storage_ttl,
     varyQuery: config.vary_query_params ?? [],
     varyHeaders: config.vary_headers ?? [],
+    ai: aiCacheSettings(config.ai),
     shows: {
       age: config.response_headers.age,
       status: config.response_headers['X-Cache-Status'],

@@ -80,35 +80,55 @@ function meaningOf(name: string): Meaning {
   return meaning
 }
 
+export interface Choice {
+  /** Fields that do not count after all, in lower case. */
+  readonly without: ReadonlySet<string>
+  /** Whether fields about the caller count. What providers are told on top of the body always does. */
+  readonly callers: boolean
+}
+
+const EVERYTHING: Choice = { without: NOTHING, callers: true }
+
 /**
  * The fields of a request that belong in its cache key: name and value in turn, in an order that does not depend on the
  * client's.
  */
-export function keyedFields({ request, upstream, consumer, service }: Exchange): readonly string[] {
+export function keyedFields(
+  {
+    request,
+    upstream,
+    consumer,
+    service,
+  }: Pick<Exchange, 'request' | 'upstream' | 'consumer' | 'service'>,
+  { without, callers }: Choice = EVERYTHING,
+): readonly string[] {
   const found: Field[] = []
   const added = consumer === undefined ? NOTHING : SET_BY_AUTHENTICATION
   const provided = service?.provider === undefined ? NOTHING : CREDENTIAL_FIELDS
   const sent = upstream.headers.flat
   for (let i = 0; i < sent.length; i += 2) {
     const name = lowerCaseName(sent[i] ?? '')
-    if (!isKeyedField(name) || added.has(name) || provided.has(name)) continue
+    if (!isKeyedField(name) || added.has(name) || provided.has(name) || without.has(name)) continue
+    if (!callers && !NAMED.has(name)) continue
     const value = sent[i + 1] ?? ''
     // The gateway's own copy of the path; the path is compared in a way of its own.
     if (name === 'x-forwarded-path' && value === request.rawPath) continue
     found.push([name, value])
   }
-  if (consumer === undefined) addCaller(found, request.headers.flat)
+  if (consumer === undefined && callers) found.push(...callerFields(request.headers.flat))
   // Stable: fields of one name keep their order, which has a meaning.
   return found.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).flat()
 }
 
 /** Nobody has said who is asking, so what the caller brought stands for it, even if it goes no further than here. */
-function addCaller(found: Field[], received: readonly string[]): void {
+export function callerFields(received: readonly string[]): readonly Field[] {
+  const found: Field[] = []
   for (let i = 0; i < received.length; i += 2) {
     const name = lowerCaseName(received[i] ?? '')
     if (meaningOf(name) === 'about the caller')
       found.push([`caller ${name}`, received[i + 1] ?? ''])
   }
+  return found
 }
 
 type Field = readonly [name: string, value: string]

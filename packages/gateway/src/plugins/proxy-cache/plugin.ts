@@ -1,5 +1,4 @@
 import {
-  createNoteKey,
   definePlugin,
   type AnswerReply,
   type Awaitable,
@@ -8,14 +7,19 @@ import {
   type PluginCounter,
   type Reply,
   type ResponseHead,
+  type Saved,
 } from '@pratu/plugin-kit'
+import { DIALECTS } from '../../ai/index.ts'
+import type { AiFormat } from '../../config/index.ts'
 import { mayHaveContent } from '../../http/index.ts'
 import { NO_DIRECTIVES, parseCacheControl, refusesAge, type Directives } from './cache-control.ts'
 import { cacheKey, kongCacheKey } from './cache-key.ts'
 import { Capture } from './capture.ts'
 import { proxyCacheSchema, type ProxyCacheConfig } from './config.ts'
 import { createStorableRule } from './storable.ts'
+import { AiCache } from './ai-cache.ts'
 import { fieldsToStore, toReplyHeaders } from './stored-fields.ts'
+import { bypass, visit, VISIT, type Status, type Visit } from './visit.ts'
 
 /** Request bodies up to here are read for the key; beyond it the request passes the cache by. */
 const KEYED_BODY_BYTES = 1024 * 1024
@@ -24,20 +28,8 @@ const DEFAULT_TTL_SECONDS = 300
 
 const EMPTY = new Uint8Array(0)
 
-type Status = 'Hit' | 'Miss' | 'Refresh' | 'Bypass'
-
-/** What the cache did with one exchange, from `access` on. */
-interface Visit {
-  status: Status
-  readonly key: string | undefined
-  /** Seconds; on a hit only. */
-  readonly age: number | undefined
-  /** Whether the upstream's answer is a candidate. */
-  storing: boolean
-  capture: Capture | undefined
-}
-
-const VISIT = createNoteKey<Visit>('proxy-cache')
+/** Who was given what another request asked for is counted apart: it was no hit in the store. */
+type Counted = Status | 'Follow'
 
 const NOT_CACHED: AnswerReply = {
   kind: 'answer',
@@ -60,10 +52,12 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
     const ttlSeconds = config.ttlSeconds ?? node.cacheTtlSeconds ?? DEFAULT_TTL_SECONDS
     const lifetimeOf = createStorableRule({ config, ttlSeconds, compatibility, clock })
 
-    /** A counter per status, by route: as many as the configuration has routes. */
-    const countersByRoute = new Map<string, Partial<Record<Status, PluginCounter>>>()
+    const aiCache = new AiCache({ config, ttlSeconds, context, onSaved: countSaved })
 
-    function counterOf({ route, service }: Exchange, status: Status): PluginCounter {
+    /** A counter per status, by route: as many as the configuration has routes. */
+    const countersByRoute = new Map<string, Partial<Record<Counted, PluginCounter>>>()
+
+    function counterOf({ route, service }: Exchange, status: Counted): PluginCounter {
       const key = route?.id ?? ''
       let counters = countersByRoute.get(key)
       if (counters === undefined) countersByRoute.set(key, (counters = {}))
@@ -72,6 +66,21 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         route?.name ?? key,
         status.toLowerCase(),
       ]))
+    }
+
+    function countSaved(exchange: Exchange, saved: Saved): void {
+      const { route, service } = exchange
+      const labels = [service?.name ?? service?.host ?? '', route?.name ?? route?.id ?? '']
+      const { promptTokens, completionTokens, nanoDollars } = saved
+      metrics.count('pratu_cache_saved_tokens_total', [...labels, 'input'], promptTokens)
+      metrics.count('pratu_cache_saved_tokens_total', [...labels, 'output'], completionTokens)
+      if (nanoDollars !== undefined)
+        metrics.count('pratu_cache_saved_dollars_total', labels, nanoDollars / 1e9)
+      exchange.annotate('cache', {
+        saved_prompt_tokens: promptTokens,
+        saved_completion_tokens: completionTokens,
+        saved_dollars: nanoDollars === undefined ? undefined : nanoDollars / 1e9,
+      })
     }
 
     function lookUp(exchange: Exchange, directives: Directives, key: string): Reply | undefined {
@@ -144,7 +153,11 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
 
     return {
       access(exchange) {
-        const { request } = exchange
+        const { request, service } = exchange
+        if (compatibility !== 'kong' && request.method === 'POST' && config.methods.has('POST')) {
+          const format = aiFormatOf(service)
+          if (format !== undefined) return aiCache.access(exchange, format)
+        }
         const directives = config.cacheControl
           ? parseCacheControl(request.headers.all('cache-control'))
           : NO_DIRECTIVES
@@ -167,6 +180,12 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         return buffered.then((state) =>
           state === 'complete' ? lookUpByBody(exchange, directives) : bypass(exchange),
         )
+      },
+
+      wrap: (next) => (exchange, out) => {
+        const pending = exchange.note(VISIT)?.pending
+        if (pending === undefined) next(exchange, out)
+        else pending.run(next, exchange, out)
       },
 
       responseHeaders(exchange, head) {
@@ -192,21 +211,18 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
         const visited = exchange.note(VISIT)
         if (visited === undefined) return
         visited.capture?.abandon()
-        counterOf(exchange, visited.status).add(1)
+        visited.pending?.leave()
+        counterOf(exchange, visited.followed ? 'Follow' : visited.status).add(1)
       },
     }
   },
 })
 
-function visit(
-  exchange: Exchange,
-  status: Status,
-  key: string | undefined,
-  { storing = false, age }: { storing?: boolean; age?: number } = {},
-): void {
-  exchange.setNote(VISIT, { status, key, storing, age, capture: undefined })
+function aiFormatOf(service: Exchange['service']): AiFormat | undefined {
+  const format = service?.aiFormat
+  return format !== undefined && isAiFormat(format) ? format : undefined
 }
 
-function bypass(exchange: Exchange): undefined {
-  visit(exchange, 'Bypass', undefined)
+function isAiFormat(format: string): format is AiFormat {
+  return Object.hasOwn(DIALECTS, format)
 }

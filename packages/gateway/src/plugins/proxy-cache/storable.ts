@@ -56,6 +56,7 @@ export function createStorableRule(options: RuleOptions): StorableRule {
     if (service?.aiFormat !== undefined) {
       // Errors of a model are never replayed, and a stream has no stored form yet.
       if (status !== 200) return false
+      // Only the handling of POST (ai-cache.ts) knows whether a stream is complete.
       if (/^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '')) return false
     }
     return headers.all('vary').every((field) => field.split(',').every(isInKey))

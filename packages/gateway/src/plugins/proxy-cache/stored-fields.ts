@@ -47,6 +47,20 @@ export function fieldsToStore(
   return kept
 }
 
+/**
+ * What others may see of an answer's fields: as they are stored, and without what the provider tells the one client that
+ * it thinks it has.
+ */
+export function sharedFields(flat: readonly string[]): readonly string[] {
+  const kept = fieldsToStore(flat, { limits: false, length: false })
+  const shared: string[] = []
+  for (let i = 0; i < kept.length; i += 2) {
+    const name = kept[i] ?? ''
+    if (lowerCaseName(name) !== 'set-cookie') shared.push(name, kept[i + 1] ?? '')
+  }
+  return shared
+}
+
 /** Fields as a reply takes them; repeated ones become a list. */
 export function toReplyHeaders(
   flat: readonly string[],
