@@ -1,5 +1,5 @@
 /** The usage journal of a running gateway: what is recorded, when, and what never is. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -112,3 +112,36 @@ test('S47 no prompt, no answer and no key is in the journal', async () => {
     expect(text).not.toContain(secret)
   expect((await records())[0]?.consumer).toMatch(/^[\da-f]{16}$/)
 })
+
+test.each([
+  ['continue', 200],
+  ['reject', 503],
+])(
+  'F57 while records cannot be written, on_error %s answers %i; then all are there',
+  async (onError, status) => {
+    const blocked = join(directory, 'journal')
+    writeFileSync(blocked, 'a file where the directory should be')
+    await using it = await givenAiGateway({
+      environment: { PRATU_JOURNAL_DIR: blocked, PRATU_JOURNAL_ON_ERROR: onError },
+    })
+    const ask = async (): Promise<Response> => {
+      const answer = await fetch(`${it.url}/v1/chat`, chat())
+      await answer.arrayBuffer()
+      return answer
+    }
+    expect((await ask()).status).toBe(200)
+    const failing = async (): Promise<boolean> =>
+      /^pratu_journal_failing 1$/m.test(await (await fetch(`${it.adminUrl}/metrics`)).text())
+    await expect.poll(failing).toBe(true)
+    expect((await ask()).status).toBe(status)
+    rmSync(blocked)
+    await expect.poll(failing, { timeout: 5000 }).toBe(false)
+    expect((await ask()).status).toBe(200)
+    await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+    directory = blocked
+    const found = await records()
+    directory = join(blocked, '..')
+    // The one that was refused has a record too: it is AI traffic.
+    expect(found.map(({ status: told }) => told)).toEqual([200, status, 200])
+  },
+)

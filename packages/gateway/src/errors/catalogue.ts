@@ -79,6 +79,11 @@ export const CATALOGUE = {
     retryable: true,
     message: 'An unexpected error occurred',
   },
+  journal_unavailable: {
+    status: 503,
+    retryable: true,
+    message: 'Usage cannot be recorded right now, try again shortly',
+  },
   overloaded: {
     status: 503,
     retryable: true,

@@ -50,6 +50,7 @@ import { openLedger } from './open-ledger.ts'
 import type { PinnedSnapshot } from './pinned-snapshot.ts'
 import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
+import { requireJournal } from './require-journal.ts'
 import { inSlices } from './slices.ts'
 import { SpendKeeper } from './spend-keeper.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
@@ -246,7 +247,11 @@ export class Serving {
       pricing,
       beforeEnd: this.#usageRecords?.beforeEnd,
     })
-    return createSpendStage(metered, createCallReader(pricing))
+    const handler = createSpendStage(metered, createCallReader(pricing))
+    const { journal, settings } = this.#deps
+    return settings.journal.onError === 'reject'
+      ? requireJournal(journal.journal, handler)
+      : handler
   }
 
   #pricing({ providers }: Entities): Pricing {
