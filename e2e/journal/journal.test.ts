@@ -145,3 +145,37 @@ test.each([
     expect(found.map(({ status: told }) => told)).toEqual([200, status, 200])
   },
 )
+
+test('S47 what is told to be kept out of the log is hashed, or not there', async () => {
+  const log = join(directory, 'access.log')
+  await using it = await givenAiGateway({
+    plugins: KEYED,
+    environment: {
+      PRATU_PROXY_ACCESS_LOG: log,
+      PRATU_REDACT_FIELDS:
+        'client_ip:drop, consumer:hash, credential:drop, tags:drop, query:hash, model:hash, header.x-user:hash, header.user-agent:drop',
+      PRATU_REDACT_KEY: 'key',
+    },
+  })
+  const headers = { 'x-key': 'key-of-alice', 'x-user': 'someone@example.com' }
+  const answer = await fetch(`${it.url}/v1/chat?who=someone`, chat({}, headers))
+  await answer.text()
+  await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+  await it.gateway.flushLogs(1000)
+  const text = readFileSync(log, 'utf8')
+  for (const secret of ['alice', 'someone', 'team-a', 'gpt-4.1', 'authenticated_entity'])
+    expect(text).not.toContain(secret)
+  const line: unknown = JSON.parse(text)
+  expect(line).toMatchObject({
+    consumer: { id: expect.stringMatching(/^[\da-f]{16}$/), tags: [] },
+    request: {
+      headers: {
+        'x-user': expect.stringMatching(/^[\da-f]{16}$/),
+        'user-agent': 'REDACTED',
+        'x-key': 'REDACTED',
+      },
+    },
+    ai: { model: expect.stringMatching(/^[\da-f]{16}$/) },
+  })
+  expect(line).not.toHaveProperty('client_ip')
+})

@@ -55,11 +55,25 @@ const quote = JSON.stringify
 function adminLine(request: LoggedAdminRequest, redactor: Redactor): string {
   const uri = quote(withoutSecrets(request.target, redactor))
   return (
-    `{"started_at":${request.startedAtMs},"client_ip":${quote(request.clientIp)}` +
+    `{"started_at":${request.startedAtMs}${clientIpMember(request.clientIp, redactor)}` +
     `,"request":{"method":${quote(request.method)},"uri":${uri}}` +
     `,"response":{"status":${request.status},"size":${request.responseBytes}}` +
     `,"latencies":{"request":${Math.round(request.latencyMs)}},"listener":"admin"}\n`
   )
+}
+
+function clientIpMember(address: string, { rule }: Redactor): string {
+  const shown = rule.shown('client_ip', address)
+  return shown === undefined ? '' : `,"client_ip":${quote(shown)}`
+}
+
+function whoIs({ consumer, request }: LoggedExchange, { rule }: Redactor): string {
+  const username = consumer?.username
+  const shown =
+    username === undefined
+      ? rule.shown('client_ip', request.clientIp)
+      : rule.shown('consumer', username)
+  return shown ?? '-'
 }
 
 function withoutSecrets(target: string, redactor: Redactor): string {
@@ -71,7 +85,7 @@ function exchangeText(exchange: LoggedExchange, redactor: Redactor): string {
   const { record, request } = exchange
   const target = printableText(request.rawPath + redactor.query(request.rawQuery))
   const where = exchange.route?.name ?? exchange.route?.id ?? '-'
-  const who = exchange.consumer?.username ?? request.clientIp
+  const who = whoIs(exchange, redactor)
   const outcome = exchange.outcome === 'ok' ? '' : ` ${exchange.outcome}`
   return `${textStart(record.startedAtMs, record.status)} ${printableText(request.method)} ${target} ${Math.round(record.requestLatencyMs)}ms ${record.responseBytes}B ${where} ${printableText(who)}${outcome}\n`
 }

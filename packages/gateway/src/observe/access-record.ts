@@ -8,6 +8,7 @@ import type {
 } from '@pratu/plugin-kit'
 import { lowerCaseName } from '../http/index.ts'
 import { toPrintable } from './log-detail.ts'
+import type { FieldRule } from './field-rule.ts'
 import { REDACTED, decodeText, type Redactor } from './redaction.ts'
 
 /** One try of an upstream, for Kong's `tries`. */
@@ -75,10 +76,10 @@ export function exchangeLine(exchange: LoggedExchange, redactor: Redactor): stri
   const query = redactor.query(request.rawQuery)
   const uri = quote(request.rawPath + query)
   let line =
-    `{"started_at":${record.startedAtMs},"client_ip":${quote(request.clientIp)}` +
+    `{"started_at":${record.startedAtMs}${clientIp(request.clientIp, redactor)}` +
     `,"request":{"id":"${exchange.id}","method":${quote(request.method)},"uri":${uri}` +
     `,"url":${quote(`${request.scheme}://${request.host}${request.rawPath}${query}`)}` +
-    `,"querystring":${queryObject(request.rawQuery, redactor)}` +
+    `,"querystring":${queryObject(redactor.rule.showsAll ? request.rawQuery : query, redactor)}` +
     `,"headers":${headersObject(request.headers, redactor)},"size":${record.requestBytes}}`
   if (exchange.tries.length > 0 || record.upstreamStatus !== undefined) {
     const { path, query: upstreamQuery } = exchange.upstream
@@ -91,15 +92,42 @@ export function exchangeLine(exchange: LoggedExchange, redactor: Redactor): stri
   line += `},"latencies":${latencies(exchange)},"tries":${triesArray(exchange.tries)}`
   if (exchange.route !== undefined) line += `,"route":${routeJson(exchange.route)}`
   if (exchange.service !== undefined) line += `,"service":${serviceJson(exchange.service)}`
-  if (exchange.consumer !== undefined) line += `,"consumer":${consumerJson(exchange.consumer)}`
-  if (exchange.credential !== undefined) {
-    line += `,"authenticated_entity":{"id":${quote(exchange.credential.id)}}`
-  }
+  line += identity(exchange, redactor)
   // Kong says `upstream` here where its metrics say `service`.
   const source = record.source === 'service' ? 'upstream' : 'kong'
   line += `,"source":"${source}"${WORKSPACE},"outcome":${quote(exchange.outcome)},"generation":${exchange.generation}`
   if (exchange.annotations !== undefined) line += annotationMembers(exchange.annotations)
   return `${line}}\n`
+}
+
+function clientIp(address: string, { rule }: Redactor): string {
+  const shown = rule.shown('client_ip', address)
+  return shown === undefined ? '' : `,"client_ip":${quote(shown)}`
+}
+
+function identity({ consumer, credential }: LoggedExchange, { rule }: Redactor): string {
+  let text = ''
+  if (consumer !== undefined) {
+    text += rule.showsAll
+      ? `,"consumer":${consumerJson(consumer)}`
+      : redactedConsumer(consumer, rule)
+  }
+  const credentialId =
+    credential === undefined ? undefined : rule.shown('credential', credential.id)
+  if (credentialId !== undefined) text += `,"authenticated_entity":{"id":${quote(credentialId)}}`
+  return text
+}
+
+function redactedConsumer({ id, username, customId, tags }: ConsumerRef, rule: FieldRule): string {
+  const shown = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : rule.shown('consumer', text)
+  const consumer = {
+    id: shown(id),
+    username: shown(username),
+    custom_id: shown(customId),
+    tags: tags.flatMap((tag) => rule.shown('tags', tag) ?? []),
+  }
+  return rule.drops('consumer') ? '' : `,"consumer":${quote(consumer)}`
 }
 
 /** Kong's four, whole ms; `proxy` is -1 when nothing was proxied (kong.md §3.16). */
@@ -175,10 +203,22 @@ function headersObject(headers: HeaderView, redactor: Redactor): string {
     if (appearsBefore(flat, i, name)) continue
     if (text.length > 1) text += ','
     text += memberName(name)
+    const shown = redactor.rule.showsAll ? undefined : redactedField(headers, name, redactor.rule)
     if (redactor.hidesHeader(name)) text += `"${REDACTED}"`
+    else if (shown !== undefined) text += quote(shown)
     else text += appearsAfter(flat, i, name) ? quote(headers.all(name)) : quote(flat[i + 1] ?? '')
   }
   return `${text}}`
+}
+
+/** @returns what stands for a field's values; `undefined` when they are shown. */
+function redactedField(headers: HeaderView, name: string, rule: FieldRule): string | undefined {
+  const values = headers.all(name).join(', ')
+  for (const field of ['headers', `header.${name}`]) {
+    const shown = rule.shown(field, values)
+    if (shown !== values) return shown ?? REDACTED
+  }
+  return undefined
 }
 
 function appearsBefore(flat: readonly string[], index: number, name: string): boolean {

@@ -4,6 +4,7 @@ import { createAccessLog, createNoAccessLog, type AccessLog } from './access-log
 import { createPortLogSink } from './log-port.ts'
 import { createLogSink, type LogSink } from './log-sink.ts'
 import { createLogger, type Logger } from './logger.ts'
+import type { FieldRule } from './field-rule.ts'
 import type { Metrics } from './metrics.ts'
 import { Redactor } from './redaction.ts'
 
@@ -22,6 +23,8 @@ export interface LogsOptions {
   readonly worker?: number
   readonly maxBytes?: number
   readonly gatherMs?: number
+  /** What an operator keeps out of access logs. */
+  readonly rule?: FieldRule
 }
 
 /** All logs of one thread. */
@@ -73,7 +76,7 @@ export function createLogs(options: LogsOptions): Logs {
     return sink
   }
 
-  const redactor = new Redactor()
+  const redactor = new Redactor(options.rule)
   const accessLog = (setting: string, destination: string): AccessLog =>
     destination === 'off'
       ? createNoAccessLog()

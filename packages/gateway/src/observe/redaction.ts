@@ -1,4 +1,5 @@
 import { lowerCaseName } from '../http/index.ts'
+import { SHOW_ALL, type FieldRule } from './field-rule.ts'
 
 export const REDACTED = 'REDACTED'
 
@@ -49,6 +50,12 @@ const SECRET_PARAMETERS: readonly string[] = [
 export class Redactor {
   #headers: ReadonlySet<string> = new Set(SECRET_HEADERS)
   #parameters: ReadonlySet<string> = new Set(SECRET_PARAMETERS)
+  /** What an operator keeps out of logs beside (S47). */
+  readonly rule: FieldRule
+
+  constructor(rule: FieldRule = SHOW_ALL) {
+    this.rule = rule
+  }
 
   /**
    * The names that the configuration reads credentials from (key-auth's `key_names` and the like), in any case; replaces
@@ -67,6 +74,10 @@ export class Redactor {
 
   /** A query string with the values of secret parameters replaced; everything else byte for byte. */
   query(raw: string): string {
+    if (raw.length > 1 && !this.rule.showsAll) {
+      const shown = this.rule.shown('query', raw)
+      if (shown !== raw) return shown === undefined ? '' : `?${shown}`
+    }
     if (!raw.includes('=')) return raw
     const start = raw.startsWith('?') ? '?' : ''
     const parts = raw.slice(start.length).split('&')

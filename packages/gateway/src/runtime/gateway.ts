@@ -3,6 +3,7 @@ import { createHealthHandler, HEALTH_PATHS } from '../admin/index.ts'
 import type { DrainSettings, ListenAddress, NodeSettings } from '../config/index.ts'
 import { createCounterTable } from '../limits/index.ts'
 import {
+  createFieldRule,
   createLagMonitor,
   createLogs,
   createMetrics,
@@ -83,7 +84,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { workers } = settings
   const storage = createMetricStorage({ regions: regionCount(workers) })
   const metrics = createMetrics({ storage, region: 0 })
-  const logs = openLogs(settings, metrics)
+  const secrets = journalSecrets(settings)
+  const logs = openLogs(settings, metrics, secrets)
   const { logger } = logs
   for (const warning of options.warnings) logger.warn(warning)
   if (workers !== options.settings.workers)
@@ -96,8 +98,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   const lag = createLagMonitor(metrics)
   const plugins = await loadPlugins(settings.pluginModules)
-
-  const secrets = journalSecrets(settings)
 
   let draining = false
   const serving =
@@ -205,9 +205,13 @@ function journalSecrets({ journal, redaction }: NodeSettings): JournalSecrets {
   }
 }
 
-function openLogs(settings: NodeSettings, metrics: Metrics): Logs {
+function openLogs(settings: NodeSettings, metrics: Metrics, secrets: JournalSecrets): Logs {
   try {
-    return createLogs({ settings, metrics })
+    return createLogs({
+      settings,
+      metrics,
+      rule: createFieldRule(settings.redaction.fields, secrets.redactKey),
+    })
   } catch (error) {
     throw new StartFailed(error instanceof Error ? error.message : String(error), { cause: error })
   }

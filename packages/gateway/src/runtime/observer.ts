@@ -3,6 +3,7 @@ import { CHARGES } from '../journal/index.ts'
 import {
   PROMETHEUS_FLAGS,
   type ExchangeMetrics,
+  type FieldRule,
   type LlmMetrics,
   type Logger,
 } from '../observe/index.ts'
@@ -18,6 +19,8 @@ export interface ObserverDeps {
   readonly logger: Logger
   /** `undefined` when the usage journal is off. */
   readonly usageRecords: UsageRecords | undefined
+  /** What is kept out of logs. */
+  readonly rule: FieldRule
   /** Told of what was charged. */
   readonly spend: SpendKeeper
   /** `undefined` when the access log is off. */
@@ -26,7 +29,7 @@ export interface ObserverDeps {
 
 /** Tells metrics, logs and the usage journal of every exchange, at its end. */
 export function createObserver(deps: ObserverDeps): ExchangeObserver {
-  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords, spend } = deps
+  const { exchangeMetrics, llmMetrics, models, logger, accessLog, usageRecords, spend, rule } = deps
   return {
     settled(exchange) {
       const { outcome } = exchange
@@ -42,7 +45,7 @@ export function createObserver(deps: ObserverDeps): ExchangeObserver {
       if (metered !== undefined) {
         models.seen(metered, exchange.record.upstreamStatus)
         recordUsage(llmMetrics, exchange, metered)
-        if (accessLog !== undefined) exchange.annotate('ai', usageFields(metered))
+        if (accessLog !== undefined) exchange.annotate('ai', usageFields(metered, rule))
       }
       accessLog?.(exchange)
       usageRecords?.settled(exchange)
@@ -96,17 +99,13 @@ function consumerLabel(exchange: PinnedExchange): string {
 }
 
 /** The `ai` member of the log line: figures only, never a prompt or an answer (S47). */
-function usageFields({
-  model,
-  streamed,
-  usage,
-  cost,
-  cut,
-  timeToFirstTokenMs,
-}: MeteredUsage): object {
+function usageFields(
+  { model, streamed, usage, cost, cut, timeToFirstTokenMs }: MeteredUsage,
+  rule: FieldRule,
+): object {
   const { nanoDollars } = cost
   return {
-    model,
+    model: model === undefined ? undefined : rule.shown('model', model),
     streamed,
     cut_by_limit: cut || undefined,
     // Nine decimals at most, and the nearest double is written with just these.

@@ -162,6 +162,7 @@ export class Serving {
         logger,
         usageRecords: this.#usageRecords,
         spend: this.#spend,
+        rule: deps.redactor.rule,
         accessLog: deps.accessLog.enabled
           ? (exchange) => deps.accessLog.exchange(exchange)
           : undefined,

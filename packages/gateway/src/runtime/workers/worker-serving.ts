@@ -1,7 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import type { MessagePort } from 'node:worker_threads'
 import { createHealthHandler, HEALTH_PATHS } from '../../admin/index.ts'
-import { createLagMonitor, createLogs, createMetrics } from '../../observe/index.ts'
+import {
+  createFieldRule,
+  createLagMonitor,
+  createLogs,
+  createMetrics,
+} from '../../observe/index.ts'
 import { FAREWELL_MS, LAST_WORDS_MS } from '../drain.ts'
 import { openJournal } from '../open-journal.ts'
 import { loadPlugins } from '../plugin-modules.ts'
@@ -35,6 +40,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     port: start.logs,
     worker,
     terminals: start.terminals,
+    rule: createFieldRule(settings.redaction.fields, start.secrets.redactKey),
   })
   const { logger } = logs
   const plugins = await loadPlugins(settings.pluginModules)
