@@ -109,7 +109,7 @@ export class AiCache {
     // A body that had arrived before anybody asked is complete, whatever its size.
     if (body.length > KEYED_BODY_BYTES || exchange.cancelled) return bypass(exchange)
     const { config, ttlSeconds } = this.#deps
-    const facts = this.#memo.read(hash('sha256', body), () =>
+    const facts = this.#memo.read(format + hash('sha256', body), () =>
       readRequestFacts(format, viewOf(body)),
     )
     if (facts === undefined || facts.hasEffects) return bypass(exchange)
