@@ -2,7 +2,7 @@ import type { AiFormat } from '../../config/index.ts'
 import { DIALECTS } from '../dialects/index.ts'
 import { messagesTwin } from './anthropic-messages.ts'
 import { readEvents, type StreamEvent } from './events.ts'
-import { isObject, objectsIn, parseObject, type JsonObject } from './json-object.ts'
+import { indexOf, isObject, objectsIn, parseObject, type JsonObject } from './json-object.ts'
 import { chatTwin } from './openai-chat.ts'
 import { completionsTwin } from './openai-completions.ts'
 import { responsesTwin } from './openai-responses.ts'
@@ -64,16 +64,25 @@ function isCompleteWithoutTwin(format: AiFormat, answer: JsonObject): boolean {
   return candidates.length > 0 && candidates.every((one) => Boolean(one['finishReason']))
 }
 
-/** Somewhere in every complete stream of OpenAI's a reason for its end is told. */
-const FINISHED = /"finish_reason"\s*:\s*"/
-
 function examineStream(format: AiFormat, text: string): 'broken' | 'as-sent' | 'either' {
   const events = readEvents(text)
   if (!isTerminated(format, events)) return 'broken'
   const twin = TWINS[format]
   if (twin?.assemble(events) !== undefined) return 'either'
-  const finished = twin !== chatTwin && twin !== completionsTwin ? true : FINISHED.test(text)
-  return finished ? 'as-sent' : 'broken'
+  const byChoice = twin === chatTwin || twin === completionsTwin
+  return byChoice && !everyChoiceEnds(events) ? 'broken' : 'as-sent'
+}
+
+/** OpenAI tells for each choice why it ended. */
+function everyChoiceEnds(events: readonly StreamEvent[]): boolean {
+  const ended = new Map<number, boolean>()
+  for (const { data } of events) {
+    for (const choice of objectsIn(parseObject(data)?.['choices'])) {
+      const index = indexOf(choice['index'], 0)
+      ended.set(index, ended.get(index) === true || Boolean(choice['finish_reason']))
+    }
+  }
+  return ended.size > 0 && ![...ended.values()].includes(false)
 }
 
 function isTerminated(format: AiFormat, events: readonly StreamEvent[]): boolean {
