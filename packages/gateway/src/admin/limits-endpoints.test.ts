@@ -65,20 +65,45 @@ describe('GET /limits', () => {
         next: null,
       },
     ])
-    expect(questions[0]?.candidates).toEqual(expect.arrayContaining([CONSUMER_ID, 'team-a']))
+    expect(questions[0]?.candidates).toEqual(expect.arrayContaining([CONSUMER_ID, 'tag:team-a']))
   })
 
   test('of one consumer, by name or id, or of one scope', async () => {
     const { admin, questions } = await given()
-    await admin.call('GET', '/limits?consumer=alice&scope=team-a')
+    const answer = await admin.call('GET', '/limits?consumer=alice&scope=team-a')
     expect(questions).toEqual([
-      { meter: undefined, asked: ['team-a', CONSUMER_ID], candidates: [] },
+      {
+        meter: undefined,
+        asked: ['team-a'],
+        candidates: [CONSUMER_ID, `consumer:${CONSUMER_ID}`],
+      },
     ])
+    expect(answer.json()).toMatchObject({ data: [{ scopes: [{ name: 'alice', used: 10 }] }] })
     const unknown = await admin.call('GET', '/limits?consumer=nobody')
     expect([unknown.status, unknown.text]).toEqual([
       404,
       '{"message":"there is no consumer \'nobody\'"}',
     ])
+  })
+
+  test('a consumer among other parts of a scope is found, one without use says so', async () => {
+    const combined = `consumer:${CONSUMER_ID}|model:gpt-4.1`
+    const scopes = [{ scope: combined, used: 1, remaining: 2, resetMs: 3, unknown: false }]
+    const { admin } = await given({
+      limits: {
+        read: async () => [
+          { ...READING, scopes },
+          { ...READING, id: 'other', scopes: [] },
+        ],
+        reset: async () => 1,
+      },
+    })
+    expect((await admin.call('GET', '/limits?consumer=alice')).json()).toMatchObject({
+      data: [
+        { scopes: [{ scope: combined, name: 'alice | model:gpt-4.1', used: 1 }] },
+        { scopes: [{ scope: CONSUMER_ID, name: 'alice', used: 0, remaining: 1000 }] },
+      ],
+    })
   })
 
   test('of one meter; one that is not there is 404', async () => {
@@ -99,6 +124,7 @@ describe('DELETE /limits', () => {
     await admin.call('DELETE', '/limits/budget%3Aday?scope=x')
     expect(resets).toEqual([
       [undefined, CONSUMER_ID],
+      [undefined, `consumer:${CONSUMER_ID}`],
       ['budget:day', 'x'],
     ])
   })

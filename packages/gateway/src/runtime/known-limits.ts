@@ -68,7 +68,8 @@ export class KnownLimits {
       if (wanted !== undefined && id !== wanted) continue
       const { quantity, window, limit, mode, store } = meter.definition
       const known = [...(this.#scopes.get(id) ?? []), ...candidates]
-      const others = asked.length > 0 ? [] : known
+      // Who asks for a scope by its exact name wants no other.
+      const others = asked.length > 0 && candidates.length === 0 ? [] : known
       const looked = store === undefined ? others : others.slice(0, MAX_REMOTE_CANDIDATES)
       const scopes = await Promise.all(
         [...new Set([...asked, ...looked])].map((scope) => this.#readScope(meter, scope)),
