@@ -173,6 +173,12 @@ export class CounterStore {
     return shared
   }
 
+  /** As `locate`, without making a counter. @returns `undefined` when nothing is counted. */
+  find(period: number, ordinal: number, low: number, high: number): number | undefined {
+    const found = this.#findOrAdd(period, ordinal, low, high, 0)
+    return found === FULL || found === OUTDATED ? undefined : found
+  }
+
   count(counter: number): number {
     return Number(Atomics.load(this.#longs, counter))
   }

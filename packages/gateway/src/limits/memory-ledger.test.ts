@@ -379,3 +379,35 @@ describe('against the reference ledger', () => {
       : { admitted, meters, hold: decision.hold, retryAfterMs: decision.retryAfterMs }
   }
 })
+
+describe('looking, forgetting and counting afterwards', () => {
+  test('peek tells what is counted and makes no counter', () => {
+    const { ledger, meter } = given()
+    const minute = meter('minute', 10)
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ limit: 10, remaining: 10, used: 0 })
+    expect(ledger.usage().counters).toBe(0)
+    ledger.reserve([hold(minute, 'alice', 3)])
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ remaining: 7, used: 3 })
+    expect(ledger.peek(minute, 'bob')).toMatchObject({ remaining: 10, used: 0 })
+  })
+
+  test('reset forgets one scope', () => {
+    const { ledger, meter } = given()
+    const minute = meter('minute', 10)
+    ledger.reserve([hold(minute, 'alice', 3), hold(minute, 'bob', 4)])
+    ledger.reset(minute, 'alice')
+    ledger.reset(minute, 'nobody')
+    expect([ledger.peek(minute, 'alice').used, ledger.peek(minute, 'bob').used]).toEqual([0, 4])
+  })
+
+  test('F64 record counts beyond the limit, and nothing of a window that is over', () => {
+    const { clock, ledger, meter } = given(Date.UTC(2026, 4, 12, 12, 0, 30))
+    const minute = meter('minute', 10)
+    ledger.record(minute, 'alice', 25, clock.now() - 29_000)
+    ledger.record(minute, 'alice', 100, clock.now() - 31_000)
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ remaining: 0, used: 25 })
+    expect(ledger.reserve([hold(minute)]).admitted).toBe(false)
+    clock.advance(30_000)
+    expect(ledger.peek(minute, 'alice').used).toBe(0)
+  })
+})

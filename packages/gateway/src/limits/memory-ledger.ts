@@ -155,6 +155,12 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
     return meters
   }
 
+  function find(meter: Meter, scope: string, nowMs: number): number | undefined {
+    const { period, hash } = memoryMeter(meter)
+    const { low, high } = hashOf(scope)
+    return store.find(period, windowAt(period, nowMs).ordinal, low ^ hash.low, high ^ hash.high)
+  }
+
   return {
     meter(definition) {
       const hash = { low: 0, high: 0 }
@@ -183,14 +189,32 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
       )
     },
 
-    peek: ({ definition }) => ({
-      limit: definition.limit,
-      remaining: definition.limit,
-      used: 0,
-      resetMs: 0,
-    }),
-    reset: () => undefined,
-    record: () => undefined,
+    peek(meter, scope) {
+      const nowMs = timeline.now()
+      const { definition, period } = memoryMeter(meter)
+      const counter = find(meter, scope, nowMs)
+      const used = counter === undefined ? 0 : store.count(counter)
+      const { limit } = definition
+      const resetMs = windowAt(period, nowMs).endMs - nowMs
+      return { limit, remaining: Math.max(0, limit - used), used, resetMs }
+    },
+
+    reset(meter, scope) {
+      const counter = find(meter, scope, timeline.now())
+      if (counter !== undefined) store.adjust(counter, -store.count(counter))
+    },
+
+    record(meter, scope, amount, atMs) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const nowMs = timeline.now()
+        const { startMs, endMs } = windowAt(memoryMeter(meter).period, nowMs)
+        if (atMs < startMs || atMs >= endMs) return
+        const [counter] = locate([{ meter, scope, amount }], nowMs) ?? []
+        if (counter === undefined) continue
+        store.adjust(counter, amount)
+        return
+      }
+    },
 
     usage() {
       const nowMs = timeline.now()
@@ -233,14 +257,18 @@ export function checkLimit({ id, limit }: MeterDefinition): void {
   throw new RangeError(`meter ${id}: the limit must be a whole number from 1, not ${limit}`)
 }
 
+/** @throws {TypeError} for a meter of another ledger. */
+function memoryMeter(meter: Meter): MemoryMeter {
+  if (meter instanceof MemoryMeter) return meter
+  throw new TypeError(`meter ${meter.definition.id} was made by another ledger`)
+}
+
 function ownMeter({ meter, amount }: Hold): MemoryMeter {
-  if (!(meter instanceof MemoryMeter)) {
-    throw new TypeError(`meter ${meter.definition.id} was made by another ledger`)
-  }
+  const own = memoryMeter(meter)
   if (!Number.isSafeInteger(amount) || amount < 1) {
     throw new RangeError(`meter ${meter.definition.id}: cannot hold ${amount}`)
   }
-  return meter
+  return own
 }
 
 class MemoryReservation implements Reservation {
