@@ -127,3 +127,36 @@ describe('F71 what a model call is', () => {
     expect(Number(answer.headers.get('x-ratelimit-remaining-tokens'))).toBeLessThan(9_970_000)
   })
 })
+
+describe('F71, F73 behind a cache', () => {
+  const CACHE = '- {name: proxy-cache, config: {strategy: memory, request_method: [POST]}}'
+  const SAME = { temperature: 0, max_tokens: 20 }
+
+  test('many who ask the same at once make one call, which is counted once', async () => {
+    await using it = await givenAiLimited({
+      limits: '{quantity: output_tokens, limit: 1000, window: hour, by: everything}',
+      plugins: [CACHE],
+    })
+    const ask = (): Promise<Response> => it.ask(SAME, { 'x-simulator-fault': 'delay=200ms' })
+    const answers = await Promise.all(Array.from({ length: 5 }, ask))
+    const bodies = new Set(await Promise.all(answers.map((answer) => answer.text())))
+    expect([answers.map(({ status }) => status), bodies.size]).toEqual([Array(5).fill(200), 1])
+    expect((await ask()).headers.get('x-cache-status')).toBe('Hit')
+    expect(it.simulator.requests.length).toBe(1)
+    expect(await it.metric('pratu_limits_used_total')).toBeLessThanOrEqual(20)
+    expect(await it.metric('pratu_limits_reserved')).toBe(0)
+  })
+
+  test('where the one call is refused nobody waits for it, and nothing of it is kept', async () => {
+    await using it = await givenAiLimited({
+      limits: '{quantity: output_tokens, limit: 10, window: hour, by: everything}',
+      plugins: [CACHE],
+    })
+    const answers = await Promise.all(Array.from({ length: 5 }, () => it.ask(SAME)))
+    for (const answer of answers) {
+      expect(answer.status).toBe(429)
+      expect(answer.headers.get('x-cache-status')).not.toBe('Hit')
+    }
+    expect(it.simulator.requests.length).toBe(0)
+  })
+})
