@@ -1,6 +1,6 @@
 /** Budgets in memory and the limits that upstreams declare, through a restart (F64, kong.md §3.19). */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -87,4 +87,21 @@ plugins: [{name: response-ratelimiting, config: {limits: {video: {day: 5}}}}]
     upstream.close()
     await once(upstream, 'close')
   }
+})
+
+test('a budget in memory without a journal is told at start', async () => {
+  const log = join(directory, 'error.log')
+  const limits = '{name: tokens, quantity: total_tokens, limit: 5, window: day}'
+  const started = async (environment: Readonly<Record<string, string>>): Promise<string> => {
+    await using it = await givenAiLimited({
+      limits,
+      environment: { PRATU_ERROR_LOG: log, ...environment },
+    })
+    await it.gateway.flushLogs(1000)
+    return readFileSync(log, 'utf8')
+  }
+  expect(await started({ PRATU_JOURNAL_DIR: join(directory, 'journal') })).not.toContain(
+    'begin at zero',
+  )
+  expect(await started({})).toContain('begin at zero after a restart')
 })

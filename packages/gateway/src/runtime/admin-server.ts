@@ -69,7 +69,7 @@ export class AdminServer {
       cache: {
         read: (owner, key) => fleet.readCached(owner, key),
         remove: (owner, key) => fleet.removeCached(owner, key),
-        purge: (owners) => fleet.purgeCached(owners),
+        purge: (owners, labels) => fleet.purgeCached(owners, labels),
       },
       limits: {
         read: (question) => fleet.readLimits(question),

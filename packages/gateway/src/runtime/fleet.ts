@@ -1,4 +1,5 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { CacheLabels } from '../cache/index.ts'
 import type { LimitReading, LimitsQuestion } from '../admin/index.ts'
 import type { ListenAddress } from '../config/index.ts'
 import type { Candidate } from './candidate.ts'
@@ -23,8 +24,8 @@ export interface Fleet {
   readCached(owner: string, key: string): Promise<CachedResponse | undefined>
   /** @returns whether any worker kept it. */
   removeCached(owner: string, key: string): Promise<boolean>
-  /** Drops every answer that these owners keep. */
-  purgeCached(owners: readonly string[]): Promise<void>
+  /** Drops every answer that these owners keep; with `labels` only those that carry all of them. */
+  purgeCached(owners: readonly string[], labels?: CacheLabels): Promise<void>
   /** What is counted, as all workers know it. */
   readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]>
   /** @returns of how many meters. @throws {Error} when a store is away. */
@@ -91,8 +92,8 @@ export class LocalFleet implements Fleet {
     return this.#serving.cache.delete(owner, key)
   }
 
-  purgeCached(owners: readonly string[]): Promise<void> {
-    return this.#serving.purgeCached(owners)
+  purgeCached(owners: readonly string[], labels?: CacheLabels): Promise<void> {
+    return this.#serving.purgeCached(owners, labels)
   }
 
   readLimits(question: LimitsQuestion): Promise<readonly LimitReading[]> {

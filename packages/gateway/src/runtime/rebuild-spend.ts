@@ -127,7 +127,7 @@ export function streamReader(
 }
 
 /** What is counted in Redis is there; what is held ended with its process; requests are no spend. */
-function isRebuilt({ definition }: Meter): boolean {
+export function isRebuilt({ definition }: Meter): boolean {
   const { store, window, quantity } = definition
   return store === undefined && window.kind !== 'concurrency' && quantity !== 'requests'
 }

@@ -9,7 +9,7 @@ import {
   Pricing,
 } from '../ai/index.ts'
 import type { LimitReading, LimitsQuestion } from '../admin/index.ts'
-import { MemoryCache } from '../cache/index.ts'
+import { MemoryCache, type CacheLabels } from '../cache/index.ts'
 import type { Entities, ListenAddress, NodeSettings } from '../config/index.ts'
 import { GatewayError, type ErrorCode } from '../errors/index.ts'
 import { createRequestId, MemoryBudget } from '../http/index.ts'
@@ -176,9 +176,13 @@ export class Serving {
   }
 
   /** Between requests: a large cache takes a while to look through. */
-  async purgeCached(owners: readonly string[]): Promise<void> {
+  async purgeCached(owners: readonly string[], labels?: CacheLabels): Promise<void> {
     const doomed = new Set(owners)
-    await inSlices(this.#cache.purgeInSteps((owner) => doomed.has(owner)))
+    await inSlices(
+      labels === undefined
+        ? this.#cache.purgeInSteps((owner) => doomed.has(owner))
+        : this.#cache.purgeLabelledInSteps(doomed, labels),
+    )
   }
 
   get generation(): number {

@@ -1,11 +1,11 @@
-import type { Clock } from '@pratu/plugin-kit'
+import type { Clock, Meter } from '@pratu/plugin-kit'
 import type { JournalSettings } from '../config/index.ts'
 import type { Charge } from '../journal/index.ts'
 import type { BornStore, LimitLedger } from '../limits/index.ts'
 import type { Logger } from '../observe/index.ts'
 import type { KnownLimits } from './known-limits.ts'
 import type { OpenedJournal } from './open-journal.ts'
-import { rebuildSpend, type SpendReader } from './rebuild-spend.ts'
+import { isRebuilt, longestWindowMs, rebuildSpend, type SpendReader } from './rebuild-spend.ts'
 import { replaySpend, type SpendSource } from './replay-spend.ts'
 import { SpendTally } from './spend-tally.ts'
 import type { UsageRecords } from './usage-records.ts'
@@ -24,6 +24,11 @@ export interface SpendKeeperDeps {
 }
 
 const DAY_MS = 86_400_000
+
+/** Of shorter ones little is lost. */
+function isLongBudget(meter: Meter): boolean {
+  return isRebuilt(meter) && longestWindowMs([meter]) >= DAY_MS
+}
 
 /** Keeps what was spent through restarts and through stores that lose their memory (F64). */
 export class SpendKeeper {
@@ -72,8 +77,20 @@ export class SpendKeeper {
 
   /** A configuration is in use: now it is known which meters there are. */
   committed(): void {
+    if (!this.#serving) this.#warnOfForgetting()
     this.#serving = true
     void this.#replay()
+  }
+
+  #warnOfForgetting(): void {
+    const { journal, rebuilds, limits, logger } = this.#deps
+    if (!rebuilds || journal.spendReader !== undefined) return
+    const forgotten = [...limits.current].filter(([, meter]) => isLongBudget(meter))
+    if (forgotten.length === 0) return
+    logger.warn('budgets are kept in memory and begin at zero after a restart', {
+      limits: forgotten.map(([id]) => id),
+      hint: 'set PRATU_JOURNAL_DIR to a volume, or count in Redis (docs/journal.md)',
+    })
   }
 
   async #replay(): Promise<void> {

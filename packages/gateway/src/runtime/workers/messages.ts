@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { CacheLabels } from '../../cache/index.ts'
 import type { LimitReading, LimitsQuestion } from '../../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import type { CounterTable } from '../../limits/index.ts'
@@ -47,7 +48,11 @@ export type Command =
   | { readonly kind: 'close'; readonly graceMs: number }
   | { readonly kind: 'read-cached'; readonly owner: string; readonly key: string }
   | { readonly kind: 'remove-cached'; readonly owner: string; readonly key: string }
-  | { readonly kind: 'purge-cached'; readonly owners: readonly string[] }
+  | {
+      readonly kind: 'purge-cached'
+      readonly owners: readonly string[]
+      readonly labels: CacheLabels | undefined
+    }
   | { readonly kind: 'read-limits'; readonly question: LimitsQuestion }
   | { readonly kind: 'reset-limits'; readonly meter: string | undefined; readonly scope: string }
 

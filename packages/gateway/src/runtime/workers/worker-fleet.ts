@@ -1,4 +1,5 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { CacheLabels } from '../../cache/index.ts'
 import type { LimitReading, LimitsQuestion } from '../../admin/index.ts'
 import type { ListenAddress, NodeSettings } from '../../config/index.ts'
 import { createCounterTable } from '../../limits/index.ts'
@@ -156,8 +157,8 @@ export class WorkerFleet implements Fleet {
     return answers.includes(true)
   }
 
-  async purgeCached(owners: readonly string[]): Promise<void> {
-    await this.#askAll({ kind: 'purge-cached', owners }, this.#timings.answerMs)
+  async purgeCached(owners: readonly string[], labels?: CacheLabels): Promise<void> {
+    await this.#askAll({ kind: 'purge-cached', owners, labels }, this.#timings.answerMs)
   }
 
   /** Counters are shared; which scopes there are is known to the worker that charged them. */

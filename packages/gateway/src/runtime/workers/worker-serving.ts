@@ -104,7 +104,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
       case 'remove-cached':
         return serving.cache.delete(command.owner, command.key)
       case 'purge-cached':
-        await serving.purgeCached(command.owners)
+        await serving.purgeCached(command.owners, command.labels)
         return undefined
       case 'read-limits':
         return serving.readLimits(command.question)
