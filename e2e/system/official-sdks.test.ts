@@ -101,6 +101,7 @@ services:
 - {name: paid, provider: p, url: "${simulator.url}/v1/chat/completions", routes: [{name: paid, paths: [/paid/v1/chat/completions]}]}
 - {name: slow, url: "${simulator.url}/v1/chat/completions", routes: [{name: slow, paths: [/slow/v1/chat/completions]}], plugins: [{name: rate-limiting, config: {second: 1, policy: local}}]}
 - {name: budget, url: "${simulator.url}/v1/chat/completions", routes: [{name: budget, paths: [/budget/v1/chat/completions]}], plugins: [{name: ai-limits, config: {limits: [{name: spent, quantity: cost, limit: "0.000001", window: month, by: everything}, {name: single, quantity: requests, limit: 1, window: second, by: everything, models: [limited]}]}}]}
+- {name: cached, url: "${simulator.url}/v1/chat/completions", routes: [{name: cached, paths: [/cached/v1/chat/completions]}], plugins: [{name: proxy-cache, config: {strategy: memory, request_method: [POST]}}]}
 - {name: embeddings, url: "${simulator.url}/v1/embeddings", routes: [{name: embeddings, paths: [/v1/embeddings], strip_path: false}]}
 - {name: models, url: "${simulator.url}/v1/models", routes: [{name: models, paths: [/v1/models]}]}
 - {name: messages, url: "http://127.0.0.1:${port}/v1/messages", read_timeout: 1000, routes: [{name: messages, paths: [/v1/messages], strip_path: false}]}
@@ -172,6 +173,26 @@ describe.each(['openai6', 'openai7'])('%s', (name) => {
       stream: true,
     })
     expect(await textOf(stream)).toBe('hello through the gate')
+  })
+
+  test('a stream from the cache, replayed or told from an answer, is like one from the provider', async () => {
+    const client = await openai(name, { base: '/cached/v1' })
+    const chunks = async (body: object): Promise<readonly Chunk[]> => {
+      const found: Chunk[] = []
+      for await (const chunk of await client.chat.completions.create({ ...body, stream: true }))
+        found.push(chunk)
+      return found
+    }
+    const streamed = { ...prompt(`echo:kept as a stream, ${name}`), temperature: 0 }
+    expect(await chunks(streamed)).toEqual(await chunks(streamed))
+    const whole = { ...prompt(`echo:kept as an answer, ${name}`), temperature: 0 }
+    const answer = await client.chat.completions.create(whole)
+    const told = await chunks(whole)
+    const text = told.map(({ choices }) => choices[0]?.delta.content ?? '').join('')
+    expect(text).toBe(answer.choices[0]?.message.content)
+    const cached = ({ path }: { path: string }) => path === '/v1/chat/completions'
+    const asked = simulator.requests.filter(cached).map(({ body }) => body.toString())
+    expect(asked.filter((body) => body.includes(`, ${name}`))).toHaveLength(2)
   })
 
   test('embeddings, which it asks for in base64, and models', async () => {

@@ -1,4 +1,5 @@
 import type { CachedResponse } from '@pratu/plugin-kit'
+import type { CacheLabels } from '../cache/index.ts'
 import type { Diagnostic, Entities } from '../config/index.ts'
 
 /** A configuration in use. */
@@ -66,5 +67,6 @@ export interface CacheAdministration {
   read(owner: string, key: string): Promise<CachedResponse | undefined>
   /** @returns whether any worker had it. */
   remove(owner: string, key: string): Promise<boolean>
-  purge(owners: readonly string[]): Promise<void>
+  /** @param labels only answers that carry all of them. */
+  purge(owners: readonly string[], labels?: CacheLabels): Promise<void>
 }

@@ -204,7 +204,9 @@ class Admin {
       return READ.includes(method) ? TIMERS : methodNotAllowed(READ)
     }
     if (first === 'schemas') return schemaResponse(this.#dependencies, request, rest)
-    if (first === 'proxy-cache') return cacheResponse(state, this.#dependencies.cache, method, rest)
+    if (first === 'proxy-cache') {
+      return cacheResponse(state, this.#dependencies.cache, method, rest, queryOf(request))
+    }
     if (first === 'limits') {
       return limitsResponse(state, this.#dependencies.limits, method, rest, queryOf(request))
     }

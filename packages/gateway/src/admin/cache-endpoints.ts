@@ -1,4 +1,4 @@
-import type { CachedResponse } from '@pratu/plugin-kit'
+import { Tenant, type CachedResponse } from '@pratu/plugin-kit'
 import type { AdminState, CacheAdministration } from './admin-state.ts'
 import { json, methodNotAllowed, NOT_FOUND, type AdminResponse } from './respond.ts'
 
@@ -7,7 +7,8 @@ const PURGED: AdminResponse = { status: 204 }
 
 /**
  * Kong's endpoints of its proxy-cache (kong.md §3.4): `DELETE /proxy-cache`, and one entry at `/proxy-cache/{key}` or
- * `/proxy-cache/{plugin id}/caches/{key}`.
+ * `/proxy-cache/{plugin id}/caches/{key}`. Ours: `DELETE /proxy-cache?consumer=…&model=…` drops only answers of models, those
+ * of this consumer (id or username), of this model, or both.
  *
  * @param segments what follows `/proxy-cache`.
  */
@@ -16,18 +17,45 @@ export async function cacheResponse(
   cache: CacheAdministration,
   method: string,
   segments: readonly string[],
+  query: URLSearchParams,
 ): Promise<AdminResponse> {
   const owners = cachingPlugins(state)
   const [first, second, third, ...rest] = segments
   if (first === undefined) {
     if (method !== 'DELETE') return methodNotAllowed(['DELETE'])
-    await cache.purge(owners)
-    return PURGED
+    return purgeResponse(state, cache, owners, query)
   }
   if (second === undefined) return entryResponse(cache, method, owners, first)
   if (second !== 'caches' || third === undefined || rest.length > 0) return NOT_FOUND
   const owner = first.toLowerCase()
   return owners.includes(owner) ? entryResponse(cache, method, [owner], third) : NOT_FOUND
+}
+
+async function purgeResponse(
+  state: AdminState,
+  cache: CacheAdministration,
+  owners: readonly string[],
+  query: URLSearchParams,
+): Promise<AdminResponse> {
+  const unknown = [...query.keys()].find((name) => name !== 'consumer' && name !== 'model')
+  // A misspelt choice must not drop everything.
+  if (unknown !== undefined)
+    return json(400, { message: `'${unknown}' chooses nothing here: use consumer or model` })
+  const model = query.get('model')
+  const wanted = query.get('consumer')
+  if (model === null && wanted === null) {
+    await cache.purge(owners)
+    return PURGED
+  }
+  const consumer = state
+    .current()
+    ?.entities.consumers.find(({ id, username }) => id === wanted || username === wanted)
+  if (wanted !== null && consumer === undefined) return NOT_FOUND
+  await cache.purge(owners, {
+    ...(consumer === undefined ? {} : { tenant: Tenant.consumer(consumer.id).id }),
+    ...(model === null ? {} : { model }),
+  })
+  return PURGED
 }
 
 function cachingPlugins(state: AdminState): readonly string[] {

@@ -26,6 +26,9 @@ export interface MemoryCacheOptions {
   readonly clock: Clock
 }
 
+/** What an answer was marked with when it was kept, by name. */
+export type CacheLabels = NonNullable<CachedHead['labels']>
+
 export interface CacheUsage {
   readonly entries: number
   readonly usedBytes: number
@@ -122,22 +125,23 @@ export class MemoryCache implements ResponseCache {
   }
 
   /**
-   * Removes the entries of `owners` whose labels match. Answers that are still being written are not stored either, as
+   * Removes the entries of `owners` that carry all of `labels`. Answers that are still being written are not stored either, as
    * nothing is known of their labels here.
    *
    * @returns how many were removed.
    */
   *purgeLabelledInSteps(
     owners: ReadonlySet<string>,
-    matches: (labels: Readonly<Record<string, string>>) => boolean,
+    labels: CacheLabels,
   ): Generator<void, number, void> {
     const table = this.#table
     for (const writer of this.#home.writers) if (owners.has(writer.owner)) writer.doom()
-    return yield* this.#removeInSteps(
-      (entry) =>
-        owners.has(ownerIn(table.idOf(entry))) &&
-        matches(readHead(table.headOf(entry)).labels ?? {}),
-    )
+    const wanted = Object.entries(labels)
+    return yield* this.#removeInSteps((entry) => {
+      if (!owners.has(ownerIn(table.idOf(entry)))) return false
+      const { labels: carried = {} } = readHead(table.headOf(entry))
+      return wanted.every(([name, value]) => carried[name] === value)
+    })
   }
 
   *#removeInSteps(matches: (entry: number) => boolean): Generator<void, number, void> {
