@@ -16,7 +16,9 @@ const AS_MY_APP = { Authorization: `Bearer ${KEYS.MY_APP_KEY}` }
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-describe.each(['minimal.yml', 'kong.yml', 'providers.yml', 'split'])('%s', (name) => {
+const FILES = ['minimal.yml', 'kong.yml', 'budgets.yml', 'providers.yml', 'split']
+
+describe.each(FILES)('%s', (name) => {
   test('pratu check: exit 0, and nothing that its author cannot have meant', async () => {
     const { code, stdout } = await runCommand(
       [process.execPath, BIN, 'check', path(name), '--format', 'json', '--no-advice'],
@@ -47,6 +49,30 @@ test('kong.yml: keys, limits, the cache, request ids, metrics, and the provider 
   ).toEqual([['/v1/chat/completions', 'Bearer sk-openai']])
   const metrics = await (await fetch(`${it.pratu.adminUrl}/metrics`)).text()
   expect(metrics).toContain('consumer="my-app"')
+})
+
+test('budgets.yml: the client is told what is left, the operator what was spent', async () => {
+  await using it = await given('budgets.yml')
+  const answer = await fetch(
+    `${it.pratu.proxyUrl}/v1/chat/completions`,
+    chat({ max_tokens: 100 }, AS_MY_APP),
+  )
+  expect(answer.status).toBe(200)
+  expect(Object.fromEntries(answer.headers)).toMatchObject({
+    'x-ratelimit-limit-requests': '60',
+    'x-ratelimit-remaining-requests': '59',
+    'x-ratelimit-limit-tokens': '200000',
+  })
+  await answer.text()
+  const metrics = await (await fetch(`${it.pratu.adminUrl}/metrics`)).text()
+  expect(metrics).toContain('pratu_limits_limit{limit="app-budget",quantity="cost"} 20')
+  const used = /pratu_limits_used_total\{limit="team-budget",quantity="cost",consumer=""\} (\S+)/
+  expect(Number(used.exec(metrics)?.[1])).toBeGreaterThan(0)
+  const unpriced = await fetch(
+    `${it.pratu.proxyUrl}/v1/chat/completions`,
+    chat({ model: 'no-such-model' }, AS_MY_APP),
+  )
+  expect(unpriced.status).toBe(403)
 })
 
 test('minimal.yml: the caller’s own key reaches the provider', async () => {
