@@ -179,3 +179,22 @@ test('S47 what is told to be kept out of the log is hashed, or not there', async
   })
   expect(line).not.toHaveProperty('client_ip')
 })
+
+test('an answer from the cache has a record with what it saved, and costs nothing', async () => {
+  await using it = await givenAiGateway({
+    plugins: 'plugins:\n- {name: proxy-cache, config: {strategy: memory, request_method: [POST]}}',
+    environment: { PRATU_JOURNAL_DIR: directory },
+  })
+  for (let i = 0; i < 2; i++) await (await fetch(`${it.url}/v1/chat`, chat())).text()
+  await it.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+  const [made, given] = await records()
+  expect([made?.cached, given?.cached]).toEqual([false, true])
+  expect(given).toMatchObject({
+    usage: undefined,
+    saved: {
+      promptTokens: made?.usage?.inputUncached,
+      completionTokens: made?.usage?.outputText,
+      nanoDollars: made?.costNanoDollars,
+    },
+  })
+})

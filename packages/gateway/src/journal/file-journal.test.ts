@@ -103,6 +103,14 @@ describe('a record', () => {
     costEstimated: fc.boolean(),
     streamed: fc.boolean(),
     cached: fc.boolean(),
+    saved: fc.option(
+      fc.record({
+        promptTokens: count,
+        completionTokens: count,
+        nanoDollars: fc.option(count, { nil: undefined }),
+      }),
+      { nil: undefined },
+    ),
     charges: fc.array(fc.record({ meter: fc.string(), scope: fc.string(), amount: count })),
     resets: fc.array(fc.record({ meter: fc.string(), scope: fc.string() })),
   })

@@ -1,6 +1,7 @@
 /** The usage journal: append-only records of what was used, and reading them again. Knows no exchange and no plugin. */
 export {
   CHARGES,
+  SAVED,
   type Charge,
   type CounterReset,
   type RecordedUsage,

@@ -1,3 +1,4 @@
+import type { Saved } from '@pratu/plugin-kit'
 import type { FieldRule } from '../observe/index.ts'
 import type { Charge, CounterReset, RecordedUsage, UsageRecord } from './usage-record.ts'
 
@@ -45,6 +46,7 @@ export function recordText(record: UsageRecord, rule: FieldRule): string {
   if (record.costNanoDollars !== undefined) text += `,"cost_nano_dollars":${record.costNanoDollars}`
   if (record.costEstimated) text += ',"cost_estimated":true'
   text += `,"streamed":${record.streamed},"cached":${record.cached}`
+  if (record.saved !== undefined) text += savedText(record.saved)
   if (record.charges.length > 0 && !rule.drops('charges')) {
     const charges = record.charges.map(({ meter, scope, amount }) => [meter, scope, amount])
     text += `,"charges":${quote(charges)}`
@@ -53,6 +55,11 @@ export function recordText(record: UsageRecord, rule: FieldRule): string {
     text += `,"resets":${quote(record.resets.map(({ meter, scope }) => [meter, scope]))}`
   }
   return text
+}
+
+function savedText({ promptTokens, completionTokens, nanoDollars }: Saved): string {
+  const dollars = nanoDollars === undefined ? '' : `,"nano_dollars":${Math.round(nanoDollars)}`
+  return `,"saved":{"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens}${dollars}}`
 }
 
 type NamedField = 'replica' | 'consumer' | 'credential' | 'route' | 'service' | 'provider' | 'model'
@@ -93,6 +100,7 @@ export function parseRecord(json: string): UsageRecord | undefined {
     costEstimated: parsed['cost_estimated'] === true,
     streamed: parsed['streamed'] === true,
     cached: parsed['cached'] === true,
+    saved: savedOf(objectOf(parsed['saved'])),
     charges: listOf(parsed['charges']).flatMap(chargeOf),
     resets: listOf(parsed['resets']).flatMap(resetOf),
   }
@@ -115,6 +123,15 @@ function usageOf(parsed: Members): RecordedUsage | undefined {
     webSearches: count('web_searches'),
     serviceTier: textOf(parsed['service_tier']),
     source: source === 'provider' || source === 'estimated' ? source : 'none',
+  }
+}
+
+function savedOf(saved: Members | undefined): Saved | undefined {
+  if (saved === undefined) return undefined
+  return {
+    promptTokens: countOf(saved['prompt_tokens']) ?? 0,
+    completionTokens: countOf(saved['completion_tokens']) ?? 0,
+    nanoDollars: countOf(saved['nano_dollars']),
   }
 }
 

@@ -1,4 +1,4 @@
-import { createNoteKey, type NoteKey } from '@pratu/plugin-kit'
+import { createNoteKey, type NoteKey, type Saved } from '@pratu/plugin-kit'
 
 /** What a budget was charged: enough to count it again, without knowing who charges what for which reason. */
 export interface Charge {
@@ -19,6 +19,9 @@ export interface CounterReset {
  * and scope, amounts of 0 left out.
  */
 export const CHARGES: NoteKey<readonly Charge[]> = createNoteKey('charges')
+
+/** Where a cache leaves what an exchange saved by not asking the upstream. */
+export const SAVED: NoteKey<Saved> = createNoteKey('saved')
 
 /** Disjoint counts, as in the usage vector of `ai/usage`. */
 export interface RecordedUsage {
@@ -68,6 +71,8 @@ export interface UsageRecord {
   readonly streamed: boolean
   /** Answered from a cache. */
   readonly cached: boolean
+  /** What the same answer would have cost; `undefined`: nothing is known to be saved. */
+  readonly saved: Saved | undefined
   readonly charges: readonly Charge[]
   /** Counters that an administrator set to zero: what was charged before does not count any more. */
   readonly resets: readonly CounterReset[]

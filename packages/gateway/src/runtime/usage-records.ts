@@ -4,6 +4,7 @@ import { METERED, type MeteredUsage } from '../ai/index.ts'
 import type { JournalSettings } from '../config/index.ts'
 import {
   CHARGES,
+  SAVED,
   type Charge,
   type CounterReset,
   type Journal,
@@ -82,6 +83,7 @@ function toUsageRecord(
     costEstimated: metered?.cost.estimated ?? false,
     streamed: metered?.streamed ?? exchange.eventStream,
     cached: isCacheHit(exchange),
+    saved: exchange.note(SAVED),
     charges: exchange.note(CHARGES) ?? NO_CHARGES,
     resets: [],
   }
@@ -112,6 +114,7 @@ function toResetRecord(
     costEstimated: false,
     streamed: false,
     cached: false,
+    saved: undefined,
     charges: [],
     resets,
   }
@@ -123,7 +126,9 @@ function paid(metered: MeteredUsage | undefined): number | undefined {
   return nanoDollars === undefined ? undefined : Math.round(nanoDollars)
 }
 
-function isCacheHit({ record, responseHeaders }: PinnedExchange): boolean {
+function isCacheHit(exchange: PinnedExchange): boolean {
+  const { record, responseHeaders } = exchange
+  if (exchange.note(SAVED) !== undefined) return true
   // An upstream's own field of this name is not ours.
   return record.upstreamStatus === undefined && responseHeaders?.get('x-cache-status') === 'Hit'
 }

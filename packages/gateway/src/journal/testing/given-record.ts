@@ -21,6 +21,7 @@ export function givenRecord(given: Partial<UsageRecord> = {}): UsageRecord {
     costEstimated: false,
     streamed: false,
     cached: false,
+    saved: undefined,
     charges: [],
     resets: [],
     ...given,

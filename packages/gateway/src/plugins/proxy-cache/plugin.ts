@@ -9,6 +9,7 @@ import {
   type ResponseHead,
   type Saved,
 } from '@pratu/plugin-kit'
+import { SAVED } from '../../journal/index.ts'
 import { DIALECTS } from '../../ai/index.ts'
 import type { AiFormat } from '../../config/index.ts'
 import { mayHaveContent } from '../../http/index.ts'
@@ -69,6 +70,7 @@ export const proxyCache = definePlugin<ProxyCacheConfig>({
     }
 
     function countSaved(exchange: Exchange, saved: Saved): void {
+      exchange.setNote(SAVED, saved)
       const { route, service } = exchange
       const labels = [service?.name ?? service?.host ?? '', route?.name ?? route?.id ?? '']
       const { promptTokens, completionTokens, nanoDollars } = saved
