@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Decision, Ledger, Meter, Reservation } from '@pratu/plugin-kit'
+import type { Decision, Ledger, Meter, MeterWindow, Reservation } from '@pratu/plugin-kit'
 import { describe, expect, test } from 'vitest'
 import type { LimitLedger } from '../../packages/gateway/src/limits/index.ts'
 import { startChaosProxy } from '../limits/chaos-proxy.ts'
@@ -148,6 +148,50 @@ describe('while Redis is away', () => {
     await until('it knows of the one', async () => (await held(ledger, meter)) === 1)
     during[0]?.close()
     expect(await held(ledger, meter)).toBe(0)
+    ledger.close()
+  })
+
+  test('F62 on_store_failure: local counts every kind of window, and what is held then is held in Redis later', async () => {
+    await using redis = await startRedis()
+    const store = redisStore(redis.port, { onFailure: 'local' })
+    const ledger = await openLedger(redis.port, { store })
+    const windows: readonly MeterWindow[] = [
+      { kind: 'calendar', period: 'year' },
+      { kind: 'calendar', period: 'month', timeZone: 'Asia/Bangkok' },
+      { kind: 'sliding', lengthMs: 3_600_000 },
+      { kind: 'gcra', lengthMs: 3_600_000, burst: 2 },
+      { kind: 'concurrency', leaseMs: 30_000 },
+    ]
+    const meters = windows.map((window) =>
+      ledger.meter({
+        id: JSON.stringify(window),
+        quantity: window.kind === 'concurrency' ? 'concurrent_requests' : 'total_tokens',
+        window,
+        limit: 2,
+        store,
+      }),
+    )
+    await redis.kill()
+    await until('Redis is away', () => ledger.degraded)
+    const all = (): Promise<Decision> =>
+      Promise.resolve(ledger.reserve(meters.map((meter) => ({ meter, scope: 'alice', amount: 1 }))))
+    const admitted = [await all(), await all()]
+    expect(admitted).toMatchObject([
+      { admitted: true, degraded: true },
+      { admitted: true, degraded: true },
+    ])
+    expect(await all()).toMatchObject({ admitted: false })
+    await redis.restart()
+    await until('Redis is back', () => !ledger.degraded)
+    const leases = meters.at(-1)
+    if (leases === undefined) throw new Error('no meter')
+    await until('what is held is held there', async () => (await held(ledger, leases)) === 2)
+    for (const decision of admitted) {
+      if (decision.admitted) decision.reservation.close(meters.map(() => 3))
+    }
+    await ledger.settle(5_000)
+    const states = await Promise.all(meters.map(async (meter) => ledger.peek(meter, 'alice')))
+    expect(states.map(({ used }) => used)).toEqual([6, 6, 6, 6, 0])
     ledger.close()
   })
 

@@ -1,6 +1,7 @@
 import { TestClock } from '@pratu/plugin-kit/testing'
 import { describe, expect, test } from 'vitest'
 import { createCounterTable, createMemoryLedger } from './index.ts'
+import { LocalShares } from './local-shares.ts'
 import { StoreFailure } from './store-failure.ts'
 import { remoteMeter } from './testing/remote.ts'
 
@@ -12,7 +13,12 @@ function given(replicas: number): StoreFailure {
     machineMs: () => clock.monotonic(),
     uptimeMs: () => clock.monotonic(),
   })
-  return new StoreFailure(memory, { replicas })
+  return new StoreFailure({
+    memory,
+    local: new LocalShares(clock),
+    replicas: { replicas },
+    threads: 2,
+  })
 }
 
 const hold = (limit: number, onFailure: 'allow' | 'deny' | 'local') => ({

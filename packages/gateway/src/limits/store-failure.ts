@@ -1,26 +1,34 @@
-import type { Decision, Hold, Meter, MeterWindow, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { Decision, Hold, Meter, MeterWindow, Remaining } from '@pratu/plugin-kit'
 import { GatewayError } from '../errors/index.ts'
+import { reserveLocally, type LocalPart } from './reserve-locally.ts'
+import type { LocalShares, ShareHold } from './local-shares.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import type { RemoteHold, RemoteMeter } from './remote-meter.ts'
 
-/** Nobody counts: as much as is asked. */
-const NOTHING_HELD: Reservation = {
-  closed: true,
-  used: () => 'within',
-  grow: () => true,
-  close: () => undefined,
+export interface StoreFailureOptions {
+  /** Exact for all threads of this process. */
+  readonly memory: MemoryLedger
+  /** For windows that the memory does not count. */
+  readonly local: LocalShares
+  readonly replicas: { readonly replicas: number }
+  /** Threads of this process, each with a part of its share in `local`. */
+  readonly threads: number
 }
 
 /** Decides while the shared store is away, as each meter's policy says. */
 export class StoreFailure {
   readonly #memory: MemoryLedger
+  readonly #local: LocalShares
   readonly #replicas: { readonly replicas: number }
+  readonly #threads: number
   /** This process's share of a meter's limit, by meter. */
   readonly #shares = new WeakMap<RemoteMeter, { readonly limit: number; readonly meter: Meter }>()
 
-  constructor(memory: MemoryLedger, replicas: { readonly replicas: number }) {
+  constructor({ memory, local, replicas, threads }: StoreFailureOptions) {
     this.#memory = memory
+    this.#local = local
     this.#replicas = replicas
+    this.#threads = threads
   }
 
   /** @throws {GatewayError} `limit_store_unavailable` when a meter's policy is to deny. */
@@ -28,33 +36,37 @@ export class StoreFailure {
     const meters: Remaining[] = []
     const shares: Hold[] = []
     const places: number[] = []
+    const apart: ShareHold[] = []
+    const apartPlaces: number[] = []
     for (const [place, hold] of holds.entries()) {
       const { onFailure } = hold.meter.store
       if (onFailure === 'deny') throw new GatewayError('limit_store_unavailable', {}, { cause })
       meters.push(unknownState(hold.meter))
       if (onFailure === 'allow') continue
+      if (!isCountedInMemory(hold.meter.definition.window)) {
+        apart.push(this.#shareApart(hold))
+        apartPlaces.push(place)
+        continue
+      }
       shares.push({ meter: this.#share(hold.meter), scope: hold.scope, amount: hold.amount })
       places.push(place)
     }
-    if (shares.length === 0) {
-      return { admitted: true, degraded: true, meters, reservation: NOTHING_HELD }
-    }
-    const decision = this.#memory.reserve(shares)
-    for (const [i, place] of places.entries()) {
-      const known = decision.meters[i]
-      if (known !== undefined) meters[place] = known
-    }
-    if (!decision.admitted) {
-      return { ...decision, hold: places[decision.hold] ?? 0, meters }
-    }
+    const parts: LocalPart[] = []
+    if (shares.length > 0) parts.push({ places, reserve: () => this.#memory.reserve(shares) })
+    if (apart.length > 0)
+      parts.push({ places: apartPlaces, reserve: () => this.#local.reserve(apart) })
+    return reserveLocally(parts, meters)
+  }
+
+  #shareApart({ meter: { definition }, scope, amount }: RemoteHold): ShareHold {
+    const among = this.#replicas.replicas * this.#threads
     return {
-      admitted: true,
-      degraded: true,
-      meters,
-      reservation:
-        shares.length === holds.length
-          ? decision.reservation
-          : picked(decision.reservation, places),
+      id: definition.id,
+      scope,
+      amount,
+      window: shareOf(definition.window, among),
+      limit: portion(definition.limit, among),
+      isSilent: definition.mode === 'report',
     }
   }
 
@@ -89,22 +101,7 @@ function shareOf(window: MeterWindow, replicas: number): MeterWindow {
   return window.kind === 'gcra' ? { ...window, burst: portion(window.burst, replicas) } : window
 }
 
-/** A reservation of some of the holds, closed with the amounts of all. */
-function picked(inner: Reservation, places: readonly number[]): Reservation {
-  return {
-    get closed() {
-      return inner.closed
-    },
-    used(hold, total) {
-      const place = places.indexOf(hold)
-      return place < 0 ? 'within' : inner.used(place, total)
-    },
-    grow(hold, amount) {
-      const place = places.indexOf(hold)
-      return place < 0 || inner.grow(place, amount)
-    },
-    close(actual) {
-      inner.close(actual === undefined ? undefined : places.map((place) => actual[place] ?? 0))
-    },
-  }
+/** Windows of the UTC calendar but weeks. */
+function isCountedInMemory(window: MeterWindow): boolean {
+  return window.kind === 'calendar' && window.timeZone === undefined && window.period !== 'week'
 }

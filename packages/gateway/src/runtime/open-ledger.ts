@@ -33,5 +33,6 @@ export function openLedger(deps: LedgerDeps): LimitLedger {
     clock,
     isReplayed: true,
     replicaId: `${settings.hostname}:${process.pid}`,
+    threads: settings.workers,
   })
 }
