@@ -411,3 +411,69 @@ describe('looking, forgetting and counting afterwards', () => {
     expect(ledger.peek(minute, 'alice').used).toBe(0)
   })
 })
+
+describe('F71 a reservation that grows', () => {
+  function open(ledger: MemoryLedger, holds: readonly Hold[]): Reservation {
+    const decision = ledger.reserve(holds)
+    if (!decision.admitted) throw new Error('refused')
+    return decision.reservation
+  }
+
+  test('takes all of what is asked or nothing, within the limit, and gives back what was not used', () => {
+    const { ledger, meter } = given()
+    const minute = meter('minute', 100)
+    const one = open(ledger, [hold(minute, 'alice', 60)])
+    expect([one.used(0, 60), one.used(0, 61)]).toEqual(['within', 'short'])
+    expect([one.grow(0, 41), one.grow(0, 30), one.grow(0, 11)]).toEqual([false, true, false])
+    expect(one.used(0, 90)).toBe('within')
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ used: 90 })
+    one.close([70])
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ used: 70 })
+    expect(one.grow(0, 1)).toBe(false)
+  })
+
+  test('is closed at what it grew to where nobody says what was used', () => {
+    const { ledger, meter } = given()
+    const minute = meter('minute', 100)
+    const one = open(ledger, [hold(minute, 'alice', 10)])
+    one.grow(0, 5)
+    one.close()
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ used: 15 })
+  })
+
+  test('is held by its own window only as long as that lasts, and leaves nothing in the next', () => {
+    const { clock, ledger, meter } = given()
+    const minute = meter('minute', 10)
+    const one = open(ledger, [hold(minute, 'alice', 10)])
+    expect(one.grow(0, 1)).toBe(false)
+    clock.advance(60_000)
+    expect(one.grow(0, 1)).toBe(true)
+    one.close([11])
+    expect(ledger.peek(minute, 'alice')).toMatchObject({ used: 0 })
+  })
+})
+
+test('mode report counts beyond the limit and never refuses', () => {
+  const { ledger } = given()
+  const meter = ledger.meter({
+    id: 'reported',
+    quantity: 'requests',
+    window: { kind: 'calendar', period: 'hour' },
+    limit: 2,
+    mode: 'report',
+  })
+  for (let i = 0; i < 5; i++) expect(ledger.reserve([hold(meter)]).admitted).toBe(true)
+  expect(ledger.peek(meter, 'alice')).toMatchObject({ used: 5, remaining: 0 })
+})
+
+test.each([
+  [{ kind: 'sliding', lengthMs: 1000 } as const, 'no sliding windows in memory yet'],
+  [{ kind: 'calendar', period: 'week' } as const, 'no windows of a week in memory yet'],
+  [
+    { kind: 'calendar', period: 'day', timeZone: 'Europe/Berlin' } as const,
+    'no windows of Europe/Berlin in memory yet',
+  ],
+])('a window that it cannot count is refused when the meter is made: %j', (window, message) => {
+  const { ledger } = given()
+  expect(() => ledger.meter({ id: 'm', quantity: 'requests', window, limit: 1 })).toThrow(message)
+})

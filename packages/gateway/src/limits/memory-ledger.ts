@@ -112,7 +112,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
       if (hold === undefined) continue
       let wanted = store.count(counters[i] ?? 0) + hold.amount
       for (let j = 0; j < i; j++) if (counters[j] === counters[i]) wanted += holds[j]?.amount ?? 0
-      if (wanted <= hold.meter.definition.limit) continue
+      if (wanted <= mostOf(hold.meter)) continue
       const { endMs } = windowAt(ownMeter(hold).period, nowMs)
       if (refusing >= 0 && endMs <= latestMs) continue
       refusing = i
@@ -126,7 +126,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
     for (let i = 0; i < holds.length; i++) {
       const hold = holds[i]
       if (hold === undefined) continue
-      if (store.addWithin(counters[i] ?? 0, hold.amount, hold.meter.definition.limit)) continue
+      if (store.addWithin(counters[i] ?? 0, hold.amount, mostOf(hold.meter))) continue
       for (let taken = 0; taken < i; taken++) {
         store.adjust(counters[taken] ?? 0, -(holds[taken]?.amount ?? 0))
       }
@@ -181,7 +181,7 @@ export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
           const retryAfterMs = meters[hold]?.resetMs ?? 1
           return { admitted: false, hold, retryAfterMs, permanent, meters }
         }
-        const reservation = new MemoryReservation(store, holds, counters, nowMs)
+        const reservation = new MemoryReservation(store, holds, counters, timeline, nowMs)
         return { admitted: true, degraded: false, meters, reservation }
       }
       throw new Error(
@@ -247,8 +247,21 @@ class MemoryMeter implements Meter {
 }
 
 function periodOf({ id, window }: MeterDefinition): Period {
-  if (window.kind === 'calendar') return window.period
-  throw new RangeError(`meter ${id}: no ${window.kind} windows in memory yet`)
+  if (window.kind !== 'calendar') {
+    throw new RangeError(`meter ${id}: no ${window.kind} windows in memory yet`)
+  }
+  if (window.timeZone !== undefined && window.timeZone !== 'UTC') {
+    throw new RangeError(`meter ${id}: no windows of ${window.timeZone} in memory yet, only of UTC`)
+  }
+  if (!PERIODS.some((period) => period === window.period)) {
+    throw new RangeError(`meter ${id}: no windows of a ${window.period} in memory yet`)
+  }
+  return window.period
+}
+
+/** What a meter admits: `report` only counts. */
+function mostOf({ definition: { limit, mode } }: Meter): number {
+  return mode === 'report' ? Number.MAX_SAFE_INTEGER : limit
 }
 
 /** @throws {RangeError} for a limit that is not a whole number from 1. */
@@ -276,26 +289,45 @@ class MemoryReservation implements Reservation {
   readonly #store: CounterStore
   readonly #holds: readonly Hold[]
   readonly #counters: readonly number[]
+  readonly #timeline: Timeline
   readonly #takenAtMs: number
+  /** What was added to each hold since. */
+  #grown: number[] | undefined
 
   constructor(
     store: CounterStore,
     holds: readonly Hold[],
     counters: readonly number[],
+    timeline: Timeline,
     takenAtMs: number,
   ) {
     this.#store = store
     this.#holds = holds
     this.#counters = counters
+    this.#timeline = timeline
     this.#takenAtMs = takenAtMs
   }
 
   used(hold: number, total: number): 'within' | 'short' {
-    return total <= (this.#holds[hold]?.amount ?? 0) ? 'within' : 'short'
+    return total <= this.#reserved(hold) ? 'within' : 'short'
   }
 
-  grow(): boolean {
-    return false
+  grow(hold: number, amount: number): boolean {
+    const own = this.#holds[hold]
+    const counter = this.#counters[hold]
+    if (this.closed || own === undefined || counter === undefined) return false
+    const period = periodOf(own.meter.definition)
+    const { ordinal, endMs } = calendarWindow(period, this.#takenAtMs)
+    // A window that is over limits nothing any more; its memory may be another window's by now.
+    const over = this.#timeline.now() >= endMs || !this.#store.isCurrent(counter, ordinal)
+    if (!over && !this.#store.addWithin(counter, amount, mostOf(own.meter))) return false
+    this.#grown ??= this.#holds.map(() => 0)
+    this.#grown[hold] = (this.#grown[hold] ?? 0) + amount
+    return true
+  }
+
+  #reserved(hold: number): number {
+    return (this.#holds[hold]?.amount ?? 0) + (this.#grown?.[hold] ?? 0)
   }
 
   close(actual?: readonly number[]): void {
@@ -303,7 +335,8 @@ class MemoryReservation implements Reservation {
     this.closed = true
     if (actual === undefined) return
     for (const [i, hold] of this.#holds.entries()) {
-      const difference = (actual[i] ?? hold.amount) - hold.amount
+      const reserved = this.#reserved(i)
+      const difference = (actual[i] ?? reserved) - reserved
       const counter = this.#counters[i]
       if (difference === 0 || counter === undefined) continue
       const period = periodOf(hold.meter.definition)
