@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { PRATU_VERSION } from '../runtime/index.ts'
 import { checkCommand } from './check.ts'
+import { journalCommand } from './journal.ts'
 import { keysCommand } from './keys.ts'
 import { limitsCommand } from './limits.ts'
 import { pricesCommand } from './prices.ts'
@@ -41,6 +42,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const command of [
     startCommand(),
     checkCommand(),
+    journalCommand(),
     keysCommand(),
     limitsCommand(),
     pricesCommand(),
