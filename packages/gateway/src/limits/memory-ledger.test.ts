@@ -436,7 +436,7 @@ describe('F71 a reservation that grows', () => {
     const { ledger, meter } = given()
     const minute = meter('minute', 100)
     const one = open(ledger, [hold(minute, 'alice', 10)])
-    one.grow(0, 5)
+    expect(one.grow(0, 5)).toBe(true)
     one.close()
     expect(ledger.peek(minute, 'alice')).toMatchObject({ used: 15 })
   })

@@ -1,0 +1,5 @@
+import { describeExits } from './exits.ts'
+
+describeExits('in memory', async () => ({ config: [], close: async () => undefined }), {
+  countsSlots: false,
+})
