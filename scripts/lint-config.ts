@@ -21,6 +21,7 @@ function importRules(room: string, index: number): object {
     message: `Import ${name}/ through its index.ts.`,
   }))
   const simulator = { name: '@pratu/simulator', message: 'Only cli/ knows the simulator.' }
+  const client = { name: '@pratu/client', message: 'Only cli/ knows the client.' }
   const undici = { name: 'undici', message: 'Only upstream/ talks to upstreams.' }
   const servers = ['node:http', 'node:https', 'node:net', 'node:tls'].map((name) => ({
     name,
@@ -37,7 +38,7 @@ function importRules(room: string, index: number): object {
           paths: [
             ...(room === 'upstream' ? [] : [undici]),
             ...(room === 'listener' ? [] : servers),
-            ...(room === 'cli' ? [] : [simulator]),
+            ...(room === 'cli' ? [] : [simulator, client]),
           ],
           patterns: [...above, ...past],
         },
@@ -92,6 +93,21 @@ export function lintConfig(): object {
           'scripts/**',
         ],
         rules: { 'no-restricted-properties': 'off' },
+      },
+      {
+        // What browsers load has nothing of Node's in it: those parts are named here.
+        files: ['packages/client/src/**'],
+        excludeFiles: [
+          ...TESTS,
+          'packages/client/src/batch-file/**',
+          'packages/client/src/transport/pooled-transport.ts',
+        ],
+        rules: {
+          'no-restricted-imports': [
+            'error',
+            { patterns: [{ group: ['node:*', 'undici'], message: 'Browsers have no Node.' }] },
+          ],
+        },
       },
       { files: TESTS, rules: { 'max-lines': 'off', 'no-restricted-globals': 'off' } },
       { files: ['bench/**', 'scripts/**'], rules: { 'no-console': 'off' } },

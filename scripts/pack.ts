@@ -19,13 +19,16 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PACKAGES = ['plugin-kit', 'simulator', 'gateway'] as const
+const PACKAGES = ['plugin-kit', 'client', 'simulator', 'gateway'] as const
 
 interface Manifest {
   readonly name: string
   readonly version: string
-  readonly exports: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, Door>>
 }
+
+/** A source file, or one for each condition. */
+type Door = string | Readonly<Record<string, string>>
 
 const target = resolve(process.argv[2] ?? 'tarballs')
 rmSync(target, { recursive: true, force: true })
@@ -77,8 +80,17 @@ function pack(name: string): void {
 function compiledExports(exports: Manifest['exports']): Record<string, object | string> {
   const compiled: Record<string, object | string> = { './package.json': './package.json' }
   for (const [door, file] of Object.entries(exports)) {
-    const base = file.replace('./src/', './dist/').replace(/\.ts$/, '')
-    compiled[door] = { types: `${base}.d.ts`, default: `${base}.js` }
+    compiled[door] =
+      typeof file === 'string'
+        ? compiledFile(file)
+        : Object.fromEntries(
+            Object.entries(file).map(([condition, one]) => [condition, compiledFile(one)]),
+          )
   }
   return compiled
+}
+
+function compiledFile(file: string): object {
+  const base = file.replace('./src/', './dist/').replace(/\.ts$/, '')
+  return { types: `${base}.d.ts`, default: `${base}.js` }
 }

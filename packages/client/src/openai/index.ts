@@ -1,0 +1,5 @@
+export type * from './chat-request.ts'
+export type * from './chat-completion.ts'
+export type * from './chat-chunk.ts'
+export type * from './embeddings.ts'
+export type * from './models.ts'
