@@ -12,6 +12,8 @@ import {
 import { givenRecord } from '../../packages/gateway/src/journal/testing/given-record.ts'
 import { createSilentLogger, SHOW_ALL } from '../../packages/gateway/src/observe/index.ts'
 import { parseRedisUrl, RedisConnection } from '../../packages/gateway/src/redis/index.ts'
+import { givenGateway } from '../gateway.ts'
+import { givenAiLimited } from '../limits/ai-limited.ts'
 import { startRedis, until, type RedisServer } from '../limits/redis-server.ts'
 
 const STREAM = 'pratu:journal'
@@ -144,3 +146,35 @@ test('old records go', async () => {
   expect(kept.length).toBeLessThan(1300)
   expect(kept.at(-1)).toBe('r2999')
 })
+
+test.each(['1', '2'])(
+  'a gateway with %s workers writes there, and counts its budgets again from there',
+  async (workers) => {
+    const environment = {
+      PRATU_JOURNAL_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      PRATU_WORKERS: workers,
+    }
+    await using before = await givenAiLimited({
+      limits:
+        '{name: tokens, quantity: total_tokens, limit: 100000, window: day, by: everything, reserve_output: 10}',
+      environment,
+    })
+    const ids: (string | null)[] = []
+    let tokens = 0
+    for (let i = 0; i < 4; i++) {
+      const answer = await before.ask()
+      const { usage } = (await answer.json()) as { usage: { total_tokens: number } }
+      tokens += usage.total_tokens
+      ids.push(answer.headers.get('x-kong-request-id'))
+    }
+    await before.gateway.drain({ minimumMs: 0, timeoutMs: 1000 })
+    expect(new Set(await idsInStream())).toEqual(new Set(ids))
+
+    await using after = await givenGateway({ configuration: before.configuration, environment })
+    const shown = (await (await fetch(`${after.adminUrl}/limits?scope=everything`)).json()) as {
+      data: { id: string; scopes: { used: number }[] }[]
+    }
+    const budget = shown.data.find(({ id }) => id.startsWith('ai-limits:'))
+    expect(budget?.scopes[0]?.used).toBe(tokens)
+  },
+)
