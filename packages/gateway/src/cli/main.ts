@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { PRATU_VERSION } from '../runtime/index.ts'
+import { batchCommand } from './batch.ts'
 import { checkCommand } from './check.ts'
 import { journalCommand } from './journal.ts'
 import { keysCommand } from './keys.ts'
@@ -17,6 +18,7 @@ Examples:
   pratu keys new                       a key for a consumer, and the hash to put into the file
   pratu prices gpt-4.1                 what models cost, and the date of these prices
   pratu limits show                    what limits have counted in a running gateway
+  pratu batch in.jsonl -o out.jsonl    a file of requests, bounded and resumable
   pratu schema > pratu.schema.json     completion and checks for your editor
 
 Settings also come from the environment (PRATU_*, and KONG_* with Kong's meaning): docs/node-settings.md
@@ -42,6 +44,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const command of [
     startCommand(),
     checkCommand(),
+    batchCommand(),
     journalCommand(),
     keysCommand(),
     limitsCommand(),
