@@ -14,6 +14,7 @@ need wrk wrk
 need curl curl
 need redis-server redis-server
 need redis-sentinel redis-sentinel
+need chromium chromium
 # The tests use Debian's Python, whatever else is first in the path.
 /usr/bin/python3 -c 'import httpx' 2> /dev/null || missing+=(python3 python3-httpx)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -68,6 +68,22 @@ env -u OPENAI_API_KEY -u ANTHROPIC_API_KEY -u DEEPSEEK_API_KEY -u MISTRAL_API_KE
   "$pratu" start > "$folder/log" 2>&1 &
 pid=$!
 await '^Ctrl-C'
+key=$(sed -n 's/.*Authorization: Bearer \([^"'"'"' ]*\).*/\1/p' "$folder/log" | head -1)
+url=$(sed -n 's/^curl [^h]*\(http:\/\/[^/]*\)\/.*/\1/p' "$folder/log" | head -1)
+cat > "$folder/client.mjs" <<'JS'
+import { PratuClient } from '@pratu/client'
+import { runBatchFile } from '@pratu/client/batch-file'
+const client = new PratuClient()
+const request = { model: 'gpt-4.1-mini', messages: [{ role: 'user', content: 'Say hello' }] }
+const { choices } = await client.chatCompletion(request)
+const text = await client.stream(request).finalText()
+if (choices[0].message.content !== text || client.usage.calls !== 2 || runBatchFile.length !== 2)
+  throw new Error('the installed client does not answer as it should')
+await client.close()
+JS
+PRATU_GATEWAY_URL="$url" PRATU_API_KEY="$key" "$(command -v node)" "$folder/client.mjs" ||
+  fail 'the installed client failed'
+echo 'the installed client was answered, streamed and not'
 mapfile -t lines < <(grep '^curl ' "$folder/log")
 [ "${#lines[@]}" = 2 ] || fail 'the demo did not print two curl lines'
 bash -c "${lines[0]}" | grep -q '"object":"chat.completion"' || fail 'the first line gave no completion'
