@@ -12,7 +12,7 @@ const LINE_EVERY_MS = 10_000
 
 /** A bar on a terminal; elsewhere a line now and then, so that logs stay readable. */
 export function createProgress(
-  stream: NodeJS.WriteStream,
+  stream: { readonly isTTY?: boolean; write(text: string): unknown },
   now: () => number = () => performance.now(),
 ): ProgressDisplay {
   const isTerminal = stream.isTTY === true
