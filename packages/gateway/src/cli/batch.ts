@@ -1,10 +1,5 @@
-import { PratuClient, type BatchProgress } from '@pratu/client'
-import {
-  BatchFileError,
-  runBatchFile,
-  type BatchFileOptions,
-  type BatchFileResult,
-} from '@pratu/client/batch-file'
+import type { BatchProgress } from '@pratu/client'
+import type { BatchFileOptions, BatchFileResult } from '@pratu/client/batch-file'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { createProgress } from './batch-progress.ts'
 
@@ -60,6 +55,9 @@ export function batchCommand(): Command {
 }
 
 async function batch(input: string, options: BatchCommandOptions): Promise<number> {
+  // Loaded here, so that other commands start without them.
+  const { PratuClient } = await import('@pratu/client')
+  const { BatchFileError, runBatchFile } = await import('@pratu/client/batch-file')
   const abort = new AbortController()
   const onInterrupt = (): void => abort.abort()
   process.once('SIGINT', onInterrupt)
