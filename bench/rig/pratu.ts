@@ -82,7 +82,7 @@ export function buildPackage(folder: string): string {
   const tarballs = join(folder, 'tarballs')
   execFileSync(process.execPath, [join(ROOT, 'scripts/pack.ts'), tarballs], { stdio: 'pipe' })
   const modules = join(folder, 'node_modules')
-  for (const name of ['pratu', '@pratu/plugin-kit', '@pratu/simulator']) {
+  for (const name of ['pratu', '@pratu/plugin-kit', '@pratu/simulator', '@pratu/client']) {
     const place = join(modules, name)
     mkdirSync(place, { recursive: true })
     const prefix = `${name.replace('@', '').replace('/', '-')}-`

@@ -40,7 +40,7 @@ test('F52 under a limit the process has a heap that fits, and is the process tha
   const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
   expect(command.filter((argument) => argument.startsWith('--max'))).toEqual([
     '--max-old-space-size=256',
-    '--max-semi-space-size=8',
+    '--max-semi-space-size=4',
   ])
   expect((await ask({ port, path: '/livez' })).status).toBe(200)
 })

@@ -52,7 +52,7 @@ test('the program is started again once, with its arguments and the sizes', () =
     '/bin/node',
     '--enable-source-maps',
     '--max-old-space-size=256',
-    '--max-semi-space-size=8',
+    '--max-semi-space-size=4',
     '/pratu.js',
     'start',
     '--port',

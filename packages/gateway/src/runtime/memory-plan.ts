@@ -32,7 +32,13 @@ export function planHeaps(memory: MemorySettings, workers: number): HeapPlan | u
   const threads = workers > 1 ? workers + 1 : 1
   const shared = memory.cacheBytes + memory.bufferBytes + BASE_BYTES + THREAD_BYTES * (threads - 1)
   const heap = Math.max(SMALLEST_HEAP_BYTES, (basis - shared) / threads)
-  return { oldMb: Math.floor(heap / MIB), semiSpaceMb: basis / threads >= 1024 * MIB ? 16 : 8 }
+  return { oldMb: Math.floor(heap / MIB), semiSpaceMb: semiSpaceOf(basis / threads) }
+}
+
+/** V8 takes three of these. */
+function semiSpaceOf(bytesPerThread: number): number {
+  if (bytesPerThread >= 1024 * MIB) return 16
+  return bytesPerThread > 512 * MIB ? 8 : 4
 }
 
 /** @returns the heap of the short-lived thread that reads a large configuration, MiB; `undefined` for V8's own. */

@@ -42,6 +42,7 @@ import { answerBare } from './bare-answer.ts'
 import { compileSnapshot, type CompileDeps } from './compile.ts'
 import { KeptState } from './kept-state.ts'
 import { KnownLimits } from './known-limits.ts'
+import { IdleCollection } from './idle-collection.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
@@ -105,6 +106,7 @@ export class Serving {
   readonly #prices: PriceCatalogue
   readonly #budget: MemoryBudget
   readonly #guard: MemoryGuard
+  readonly #idle: IdleCollection
   readonly #exchangeMetrics: ExchangeMetrics
   readonly #usageRecords: UsageRecords | undefined
   readonly #context: Omit<GatewayContext, 'serverToken' | 'viaToken'>
@@ -113,12 +115,18 @@ export class Serving {
   readonly #listeners: Listener[] = []
   readonly #secretNames = new Set<string>()
   #current: PinnedSnapshot | undefined
+  /** Requests that were not probes. */
+  #handled = 0
 
   constructor(deps: ServingDeps) {
     const { settings, metrics, logger, clock, workers } = deps
     this.#deps = deps
     this.#budget = new MemoryBudget(Math.floor(settings.memory.bufferBytes / workers))
     this.#guard = new MemoryGuard(settings.memory.limitBytes)
+    this.#idle = new IdleCollection({
+      inFlight: () => this.#active.size,
+      handled: () => this.#handled,
+    })
     this.#upstream = createUpstreamClient({
       settings: settings.upstream,
       onEvent: (event) => logUpstreamEvent(event, logger, metrics),
@@ -339,6 +347,7 @@ export class Serving {
       this.#exchangeMetrics.refusedAtListener('overloaded', 503)
       answerBare(client, request, new GatewayError('overloaded'))
     } else {
+      this.#handled++
       const id = createRequestId()
       runAsRequest(id, handle, snapshot, request, client, id)
     }
@@ -432,6 +441,7 @@ export class Serving {
     await Promise.all(this.#listeners.map((listener) => listener.close(graceMs)))
     await this.#upstream.close(0)
     this.#guard.stop()
+    this.#idle.stop()
     this.#current?.retire()
     await this.#ledger.settle(LEDGER_SETTLE_MS)
     this.#ledger.close()
