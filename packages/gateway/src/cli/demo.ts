@@ -115,7 +115,8 @@ export function demoCurl(
   const body = {
     model: upstream.model,
     ...(upstream.url.endsWith('/messages') ? { max_tokens: 200 } : {}),
-    messages: [{ role: 'user', content: 'Say hello in Thai' }],
+    // Another question: an answer from the cache is there at once, and nobody would see it stream.
+    messages: [{ role: 'user', content: stream ? 'Count to ten in Thai' : 'Say hello in Thai' }],
     ...(stream ? { stream: true } : {}),
   }
   const flags = stream ? '-sN' : '-s'
