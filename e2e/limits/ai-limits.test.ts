@@ -85,7 +85,8 @@ describe('F72 budgets', () => {
     })
     const answers = await Promise.all(
       Array.from({ length: 200 }, () =>
-        it.ask({ max_tokens: 6000 }, { 'x-simulator-fault': 'delay=300ms' }),
+        // None is settled, and so makes room for others, before the last one was refused.
+        it.ask({ max_tokens: 6000 }, { 'x-simulator-fault': 'delay=2s' }),
       ),
     )
     const admitted = answers.filter(({ status }) => status === 200)
