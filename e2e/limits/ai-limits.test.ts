@@ -81,7 +81,8 @@ describe('F72 budgets', () => {
     await using it = await givenAiLimited({
       // GPT-4.1 costs $8 per million tokens written: 6,000 of them are reserved as 4.8 cents, and the prompt.
       limits: '{name: budget, quantity: cost, limit: "1.00", window: month, by: everything}',
-      service: ['ai_format: openai-chat', 'read_timeout: 20000'],
+      service: ['ai_format: openai-chat'],
+      timeoutMs: 20_000,
     })
     const answers = await Promise.all(
       Array.from({ length: 200 }, () =>
