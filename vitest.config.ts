@@ -13,6 +13,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     retry: 0,
+    // How long a condition may take on a busy machine; one that holds is seen at once.
+    expect: { poll: { timeout: 10_000, interval: 25 } },
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

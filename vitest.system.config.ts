@@ -7,6 +7,8 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 4,
     retry: 0,
+    // How long a condition may take on a busy machine; one that holds is seen at once.
+    expect: { poll: { timeout: 20_000, interval: 25 } },
     testTimeout: 180_000,
     hookTimeout: 60_000,
   },
