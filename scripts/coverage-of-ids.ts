@@ -16,6 +16,9 @@ export const REQUIRED_IDS: Readonly<Record<string, readonly string[]>> = {
   plugins: ['S09', 'S10', 'S12', 'S22', 'S34'],
   streams: ['F23'],
   process: [...range('F', 46, 52), 'F58'],
+  limits: [...range('F', 59, 72), 'S47'],
+  journal: ['F57', 'F77', 'F78'],
+  cache: [...range('F', 73, 76), ...range('S', 31, 33)],
 }
 
 /**
