@@ -1,5 +1,3 @@
 import { describeExits } from './exits.ts'
 
-describeExits('in memory', async () => ({ config: [], close: async () => undefined }), {
-  countsSlots: false,
-})
+describeExits('in memory', async () => ({ config: [], close: async () => undefined }))

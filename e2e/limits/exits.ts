@@ -5,9 +5,7 @@ import { givenAiLimited, type AiLimited } from './ai-limited.ts'
 import { until } from './redis-server.ts'
 
 const SLOTS = 2
-const SLOTS_LIMIT = `{name: slots, quantity: concurrent_requests, limit: ${SLOTS}, by: everything}`
-const TOKENS_LIMIT =
-  '{name: tokens, quantity: total_tokens, limit: 100000, window: hour, by: everything}'
+const LIMITS = `{name: slots, quantity: concurrent_requests, limit: ${SLOTS}, by: everything}, {name: tokens, quantity: total_tokens, limit: 100000, window: hour, by: everything}`
 
 let it: AiLimited
 
@@ -112,16 +110,8 @@ const EXITS: readonly (readonly [string, () => Promise<number>, number])[] = [
   ['blocked by a plugin', () => status(ask(undefined, { padding: 'x'.repeat(2_000_000) })), 413],
 ]
 
-/**
- * The tests, over gateways whose plugin has these lines more in its configuration.
- *
- * @param options.countsSlots whether the store counts what is held at once.
- */
-export function describeExits(
-  store: string,
-  open: () => Promise<ExitStore>,
-  { countsSlots }: { readonly countsSlots: boolean },
-): void {
+/** The tests, over gateways whose plugin has these lines more in its configuration. */
+export function describeExits(store: string, open: () => Promise<ExitStore>): void {
   describe(`F70 ${store}`, () => {
     let held: ExitStore
 
@@ -129,7 +119,7 @@ export function describeExits(
       held = await open()
       it = await givenAiLimited({
         config: held.config,
-        limits: countsSlots ? `${SLOTS_LIMIT}, ${TOKENS_LIMIT}` : TOKENS_LIMIT,
+        limits: LIMITS,
         service: ['retries: 1'],
         plugins: [
           '- {name: proxy-cache, config: {strategy: memory, cache_control: true, request_method: [POST], content_type: [application/json]}}',
@@ -165,8 +155,6 @@ export function describeExits(
       expect(used).toBeLessThan(10_000)
       expect(await it.metric('pratu_limits_overshoot_total')).toBe(0)
     })
-
-    if (!countsSlots) return
 
     test('a reload: what is held stays held, and comes back under the new configuration', async () => {
       const controller = new AbortController()

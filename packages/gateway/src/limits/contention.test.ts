@@ -1,22 +1,26 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import { createCounterTable, type CounterTable } from './counter-table.ts'
+import { createCounterTable, releaseThread, type CounterTable } from './counter-table.ts'
 import { createMemoryLedger } from './memory-ledger.ts'
 import type { ContentionResult, ContentionTask } from './testing/contention-worker.ts'
 
 const NOON = Date.UTC(2026, 4, 12, 12)
 const THREADS = 4
 
-type Task = Omit<ContentionTask, 'gate' | 'nowMs'>
+type Task = Omit<ContentionTask, 'gate' | 'nowMs' | 'thread'>
+
+/** For the main thread and those that race. */
+function tableOf(slots: number): CounterTable {
+  return createCounterTable({ slots, threads: 1 + THREADS })
+}
 
 function start(task: Task): { gate: Int32Array; workers: Worker[] } {
   const gate = new SharedArrayBuffer(4)
-  const workerData: ContentionTask = { ...task, gate, nowMs: NOON }
-  const workers = Array.from(
-    { length: THREADS },
-    () => new Worker(new URL('./testing/contention-worker.ts', import.meta.url), { workerData }),
-  )
+  const workers = Array.from({ length: THREADS }, (_, i) => {
+    const workerData: ContentionTask = { ...task, thread: 1 + i, gate, nowMs: NOON }
+    return new Worker(new URL('./testing/contention-worker.ts', import.meta.url), { workerData })
+  })
   return { gate: new Int32Array(gate), workers }
 }
 
@@ -61,7 +65,7 @@ function countIn(table: CounterTable, id: string, scope: string): number {
 const minute = (limit: number) => ({ id: 'a', period: 'minute', limit }) as const
 
 test('F68 four threads that race for one counter admit exactly its limit', async () => {
-  const table = createCounterTable({ slots: 64 })
+  const table = tableOf(64)
   const kept = await contend({
     table,
     meters: [minute(20_000)],
@@ -73,14 +77,14 @@ test('F68 four threads that race for one counter admit exactly its limit', async
 })
 
 test('F68 with several meters the tightest decides, exactly, and the others count as much', async () => {
-  const table = createCounterTable({ slots: 64 })
+  const table = tableOf(64)
   const meters = [minute(12_000), { id: 'b', period: 'hour', limit: 9_321 } as const]
   expect(await contend({ table, meters, scopes: ['alice'], attempts: 20_000 })).toEqual([9_321])
   expect(countIn(table, 'a', 'alice')).toBe(9_321)
 })
 
 test('F70 what is given back under contention is admitted again, and nothing is lost', async () => {
-  const table = createCounterTable({ slots: 64 })
+  const table = tableOf(64)
   const kept = await contend({
     table,
     meters: [minute(10_000)],
@@ -93,14 +97,14 @@ test('F70 what is given back under contention is admitted again, and nothing is 
 })
 
 test('threads that add thousands of new scopes at once agree on one counter for each', async () => {
-  const table = createCounterTable({ slots: 8_192 })
+  const table = tableOf(8_192)
   const scopes = Array.from({ length: 4_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`)
   const kept = await contend({ table, meters: [minute(3)], scopes, attempts: 2 })
   expect(kept.every((count) => count === 3)).toBe(true)
 })
 
 test('a full table under contention refuses early but admits no scope beyond its limit', async () => {
-  const table = createCounterTable({ slots: 256 })
+  const table = tableOf(256)
   const scopes = Array.from({ length: 2_000 }, (_, i) => `scope-${i}`)
   const kept = await contend({ table, meters: [minute(3)], scopes, attempts: 4 })
   expect(Math.max(...kept)).toBe(3)
@@ -109,7 +113,7 @@ test('a full table under contention refuses early but admits no scope beyond its
 
 test('F50 a thread that is terminated in the middle leaves its counts and no lock behind', async () => {
   for (let round = 0; round < 2; round++) {
-    const table = createCounterTable({ slots: 4_096 })
+    const table = tableOf(4_096)
     const scopes = Array.from({ length: 1_000 }, (_, i) => `scope-${i}`)
     const meters = [minute(1_000_000)]
     const { gate, workers } = start({ table, meters, scopes, attempts: Number.MAX_SAFE_INTEGER })
@@ -117,6 +121,7 @@ test('F50 a thread that is terminated in the middle leaves its counts and no loc
     open(gate)
     while (countIn(table, 'a', 'scope-999') === 0) await new Promise(setImmediate)
     await Promise.all(workers.map((worker) => worker.terminate()))
+    for (const i of workers.keys()) releaseThread(table, 1 + i)
 
     const before = countIn(table, 'a', 'scope-0')
     expect(before).toBeGreaterThan(0)

@@ -1,5 +1,5 @@
 export { calendarWindow, PERIODS, PERIOD_SECONDS, type CalendarWindow } from './calendar-window.ts'
-export { createCounterTable, type CounterTable } from './counter-table.ts'
+export { createCounterTable, releaseThread, type CounterTable } from './counter-table.ts'
 export { zoneBoundaries, type ZoneBoundaries } from './zone-boundaries.ts'
 export { createLimitLedger, type LimitLedger, type LimitLedgerOptions } from './limit-ledger.ts'
 export {

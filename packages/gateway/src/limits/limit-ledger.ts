@@ -18,8 +18,6 @@ export interface LimitLedgerOptions {
    * so in any case.
    */
   readonly isReplayed?: boolean
-  /** Of this process, each with a ledger of its own; 1 when absent. */
-  readonly threads?: number
 }
 
 /** What shared stores have not been told yet. */
@@ -50,7 +48,7 @@ const SETTLE_LOOK_MS = 2
 
 /** Meters in memory answer synchronously and at the memory ledger's own speed, whatever else there is. */
 export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
-  const { memory, connections, clock, replicaId, isReplayed = false, threads = 1 } = options
+  const { memory, connections, clock, replicaId, isReplayed = false } = options
   const stores = new Map<RedisConnection, RedisStore>()
   const birthListeners: ((store: BornStore) => void)[] = []
   let lostBefore = 0
@@ -58,7 +56,7 @@ export function createLimitLedger(options: LimitLedgerOptions): LimitLedger {
   function storeOf(connection: RedisConnection): RedisStore {
     let store = stores.get(connection)
     if (store === undefined) {
-      store = new RedisStore({ connection, memory, clock, replicaId, isReplayed, threads })
+      store = new RedisStore({ connection, memory, clock, replicaId, isReplayed })
       for (const listener of birthListeners) store.onBirth(listener)
       stores.set(connection, store)
     }

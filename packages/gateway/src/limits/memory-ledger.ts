@@ -5,20 +5,27 @@ import type {
   Ledger,
   Meter,
   MeterDefinition,
-  Period,
   Remaining,
-  Reservation,
 } from '@pratu/plugin-kit'
-import { PERIODS, calendarWindow, type CalendarWindow } from './calendar-window.ts'
+import { CalendarMeter } from './calendar-meter.ts'
+import { ConcurrencyMeter } from './concurrency-meter.ts'
 import { CounterStore, type CounterTable } from './counter-table.ts'
+import { GcraMeter } from './gcra-meter.ts'
 import { HalfSipHash, type Hash64 } from './half-sip-hash.ts'
-import { OUTDATED } from './record-allocator.ts'
+import { MemoryMeter, NEVER } from './memory-meter.ts'
+import { MemoryReservation, type Taken } from './memory-reservation.ts'
+import { NONE, type RecordUse } from './record-table.ts'
+import { SlidingMeter } from './sliding-meter.ts'
 import { Timeline } from './timeline.ts'
+
+const SHARED_USES: readonly RecordUse[] = ['shared', 'last resort']
 
 export interface MemoryLedgerOptions {
   readonly clock: Clock
   /** Shared with every worker that is to count the same counters. */
   readonly table: CounterTable
+  /** Number of this thread among those that count, from 0. */
+  readonly thread?: number
   /** As in `Timeline`; for tests. */
   readonly machineMs?: () => number
   readonly uptimeMs?: () => number
@@ -35,233 +42,336 @@ export interface MemoryLedger extends Ledger {
 }
 
 export interface LedgerUsage {
-  /** Counters in use in the current windows of all periods. */
+  /** Counters that stand in memory; those that are over are used again. */
   readonly counters: number
-  /** Counters that fit into one window of one period. */
+  /** Counters of calendar windows and GCRA that there is room for. */
   readonly slots: number
   /** How often a scope found the table full since the process started; those were counted together with others. */
   readonly overflowed: number
 }
 
 /**
- * The engine of limits, for one thread.
+ * The engine of limits, for one thread. What all threads count is in one table with one lock: a decision about several
+ * meters is one change, seen by the others before or after it.
  *
- * A reservation first looks at every counter, so that a refusal takes nothing from any, then adds to one after the
- * other within its limit. When another thread takes the last unit in between, what was added is taken back at once: no
- * limit is ever exceeded, and at worst a request of that very microsecond is refused although the unit came free again.
- *
- * @throws {RangeError} from `meter` for a limit, from `reserve` for an amount, that is not a whole number from 1.
+ * @throws {RangeError} from `meter` for a definition that makes no sense, from `reserve` for an amount that is not a whole
+ *   number from 1.
  */
 export function createMemoryLedger(options: MemoryLedgerOptions): MemoryLedger {
-  const { table, ...timelineOptions } = options
-  const store = new CounterStore(table)
+  const { table, thread = 0, ...timelineOptions } = options
+  const store = new CounterStore(table, thread)
+  const { lock, doubles } = store
   const timeline = new Timeline({ ...timelineOptions, words: store.timelineWords })
   const [key0, key1] = store.key
   const scopeHash = new HalfSipHash(key0, key1)
   // Another key, so that a client that knows a meter's id cannot make a scope that cancels it out.
   const meterHash = new HalfSipHash(key0 ^ 0x5bd1e995, ~key1)
-  const knownScopes = new Map<string, Hash64>()
-  const windows: CalendarWindow[] = PERIODS.map((period) => calendarWindow(period, timeline.now()))
+  const hash: Hash64 = { low: 0, high: 0 }
 
-  function windowAt(period: number, nowMs: number): CalendarWindow {
-    const known = windows[period]
-    if (known !== undefined && nowMs >= known.startMs && nowMs < known.endMs) return known
-    const current = calendarWindow(PERIODS[period] ?? 'year', nowMs)
-    windows[period] = current
-    return current
+  /** Hashes of the scopes asked for, then where their counters are. */
+  const lows: number[] = []
+  const highs: number[] = []
+  const states: number[] = []
+  const figures: number[] = []
+
+  function createMeter(definition: MeterDefinition): MemoryMeter {
+    const { id, window } = definition
+    const own = { low: 0, high: 0 }
+    meterHash.hash(`${id}\n${JSON.stringify(signatureOf(definition))}`, own)
+    if (window.kind === 'calendar') {
+      return new CalendarMeter(definition, window, own, store.small, doubles)
+    }
+    if (window.kind === 'gcra') return new GcraMeter(definition, window, own, store.small, doubles)
+    if (window.kind === 'sliding') {
+      return new SlidingMeter(definition, window.lengthMs, own, store.sliding, doubles)
+    }
+    const threads = { count: table.threads, own: thread }
+    return new ConcurrencyMeter(definition, threads, own, store.concurrency, doubles)
   }
 
-  function hashOf(scope: string): Hash64 {
-    const known = knownScopes.get(scope)
-    if (known !== undefined) return known
-    const hash = { low: 0, high: 0 }
+  /** With the lock. Scopes that find the table full share counters until those are over. */
+  function locate(meter: MemoryMeter, scopeLow: number, scopeHigh: number, nowMs: number): number {
+    const low = scopeLow ^ meter.low
+    const high = scopeHigh ^ meter.high
+    let state = meter.table.find(low, high)
+    if (state === NONE) state = insert(meter, low, high, nowMs)
+    meter.open(state, nowMs)
+    return state
+  }
+
+  function insert(meter: MemoryMeter, low: number, high: number, nowMs: number): number {
+    const shared = sharedNow(meter, low, nowMs)
+    if (shared !== NONE) return overflow(shared)
+    const { table } = meter
+    const own = table.insert(low, high, nowMs, 'own')
+    if (own !== NONE) return own
+    // What is over may still stand there, and be used again.
+    for (const use of SHARED_USES) {
+      const key = sharedKey(meter, low, use)
+      const known = table.find(key, meter.high)
+      if (known !== NONE) return overflow(known)
+      const fresh = table.insert(key, meter.high, nowMs, use)
+      if (fresh !== NONE) return overflow(fresh)
+    }
+    throw new Error('the counters of this process are full, and what was set aside for meters too')
+  }
+
+  function sharedNow(meter: MemoryMeter, low: number, nowMs: number): number {
+    if (store.overflowed === 0) return NONE
+    for (const use of SHARED_USES) {
+      const shared = meter.table.find(sharedKey(meter, low, use), meter.high)
+      if (shared !== NONE && (doubles[shared] ?? 0) > nowMs) return shared
+    }
+    return NONE
+  }
+
+  function overflow(state: number): number {
+    store.countOverflow()
+    return state
+  }
+
+  function sharedKey({ low: meterLow }: MemoryMeter, low: number, use: RecordUse): number {
+    const bucket = use === 'shared' ? (low & (store.buckets - 1)) + 1 : 0
+    return (meterLow & 0xf0000000) | (Math.imul(bucket, 0x9e3779b1) >>> 4)
+  }
+
+  function hashScope(scope: string): Hash64 {
     scopeHash.hash(scope, hash)
-    if (knownScopes.size >= MAX_KNOWN_SCOPES) knownScopes.clear()
-    knownScopes.set(scope, hash)
     return hash
   }
 
-  /** A counter per hold, or `undefined` when another thread is in the next window already. */
-  function locate(holds: readonly Hold[], nowMs: number): number[] | undefined {
-    const counters: number[] = []
-    for (const hold of holds) {
-      const { period, hash } = ownMeter(hold)
-      const scope = hashOf(hold.scope)
-      const counter = store.locate(
-        period,
-        windowAt(period, nowMs).ordinal,
-        scope.low ^ hash.low,
-        scope.high ^ hash.high,
-      )
-      if (counter === OUTDATED) return undefined
-      counters.push(counter)
-    }
-    return counters
-  }
-
-  /** The hold that refuses, of several the one that takes longest to admit again; -1 when all may pass. */
-  function findRefusing(
-    holds: readonly Hold[],
-    counters: readonly number[],
-    nowMs: number,
-  ): number {
+  /** With the lock. @returns the hold that refuses, of several the one that takes longest; -1 when all may pass. */
+  function findRefusing(holds: readonly Hold[], nowMs: number): number {
     let refusing = -1
-    let latestMs = 0
+    let longestMs = 0
+    let longestResetMs = 0
     for (let i = 0; i < holds.length; i++) {
       const hold = holds[i]
       if (hold === undefined) continue
-      let wanted = store.count(counters[i] ?? 0) + hold.amount
-      for (let j = 0; j < i; j++) if (counters[j] === counters[i]) wanted += holds[j]?.amount ?? 0
-      if (wanted <= mostOf(hold.meter)) continue
-      const { endMs } = windowAt(ownMeter(hold).period, nowMs)
-      if (refusing >= 0 && endMs <= latestMs) continue
+      const meter = ownMeter(hold)
+      if (!meter.enforced) continue
+      let wanted = hold.amount
+      for (let j = 0; j < i; j++) if (states[j] === states[i]) wanted += holds[j]?.amount ?? 0
+      const waitMs = meter.waitMs(states[i] ?? 0, nowMs, wanted)
+      const resetMs = waitMs === 0 ? 0 : meter.resetMs(states[i] ?? 0, nowMs)
+      // Of those that will never be admitted the one that is told the longest.
+      if (waitMs < longestMs || (waitMs === longestMs && resetMs <= longestResetMs)) continue
       refusing = i
-      latestMs = endMs
+      longestMs = waitMs
+      longestResetMs = resetMs
     }
+    figures[3 * holds.length] = longestMs
     return refusing
   }
 
-  /** Adds every amount or none. @returns the index of the hold that refused, or -1. */
-  function take(holds: readonly Hold[], counters: readonly number[]): number {
+  function takeFigures(holds: readonly Hold[], nowMs: number): void {
     for (let i = 0; i < holds.length; i++) {
       const hold = holds[i]
       if (hold === undefined) continue
-      if (store.addWithin(counters[i] ?? 0, hold.amount, mostOf(hold.meter))) continue
-      for (let taken = 0; taken < i; taken++) {
-        store.adjust(counters[taken] ?? 0, -(holds[taken]?.amount ?? 0))
-      }
-      return i
+      const meter = ownMeter(hold)
+      const state = states[i] ?? 0
+      figures[3 * i] = meter.remaining(state, nowMs)
+      figures[3 * i + 1] = meter.used(state, nowMs)
+      figures[3 * i + 2] = meter.resetMs(state, nowMs)
     }
-    return -1
   }
 
-  function remaining(
-    holds: readonly Hold[],
-    counters: readonly number[],
-    nowMs: number,
-  ): Remaining[] {
+  function toRemaining(holds: readonly Hold[]): Remaining[] {
     const meters: Remaining[] = []
     for (let i = 0; i < holds.length; i++) {
-      const hold = holds[i]
-      if (hold === undefined) continue
-      const { limit } = hold.meter.definition
       meters.push({
-        limit,
-        remaining: Math.max(0, limit - store.count(counters[i] ?? 0)),
-        used: store.count(counters[i] ?? 0),
-        resetMs: windowAt(ownMeter(hold).period, nowMs).endMs - nowMs,
+        limit: holds[i]?.meter.definition.limit ?? 0,
+        remaining: figures[3 * i] ?? 0,
+        used: figures[3 * i + 1] ?? 0,
+        resetMs: figures[3 * i + 2] ?? 0,
       })
     }
     return meters
   }
 
-  function find(meter: Meter, scope: string, nowMs: number): number | undefined {
-    const { period, hash } = memoryMeter(meter)
-    const { low, high } = hashOf(scope)
-    return store.find(period, windowAt(period, nowMs).ordinal, low ^ hash.low, high ^ hash.high)
+  /** With the lock. */
+  function takenNow(meter: MemoryMeter, state: number, nowMs: number, amount: number): Taken {
+    const mark = meter.add(state, nowMs, amount)
+    return { meter, state, life: meter.table.life(state), mark, amount }
+  }
+
+  const corrections = {
+    grow(hold: Hold, amount: number): Taken | undefined {
+      const meter = ownMeter({ ...hold, amount })
+      const { low, high } = hashScope(hold.scope)
+      const readMs = timeline.now()
+      lock.acquire()
+      try {
+        const nowMs = store.notBefore(readMs)
+        const state = locate(meter, low, high, nowMs)
+        if (meter.enforced && meter.waitMs(state, nowMs, amount) > 0) return undefined
+        return takenNow(meter, state, nowMs, amount)
+      } finally {
+        lock.release()
+      }
+    },
+
+    correct(hold: Hold, parts: readonly Taken[], difference: number): void {
+      const { low, high } = hashScope(hold.scope)
+      const readMs = timeline.now()
+      lock.acquire()
+      try {
+        const nowMs = store.notBefore(readMs)
+        let less = -difference
+        for (let i = parts.length - 1; i >= 0 && less > 0; i--) {
+          const part = parts[i]
+          if (part === undefined) continue
+          const amount = Math.min(less, part.amount)
+          less -= amount
+          if (part.meter.table.life(part.state) !== part.life) continue
+          part.meter.giveBack(part.state, nowMs, part.mark, amount)
+        }
+        const last = parts.at(-1)
+        if (difference <= 0 || last === undefined) return
+        const { meter, state, mark } = last
+        if (meter.table.life(state) === last.life && meter.addLate(state, nowMs, mark, difference))
+          return
+        if (hold.meter.definition.window.kind === 'calendar') return
+        meter.add(locate(meter, low, high, nowMs), nowMs, difference)
+      } finally {
+        lock.release()
+      }
+    },
   }
 
   return {
     meter(definition) {
-      const hash = { low: 0, high: 0 }
-      meterHash.hash(definition.id, hash)
-      return new MemoryMeter(definition, hash)
+      checkDefinition(definition)
+      return createMeter(definition)
     },
 
     reserve(holds) {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const nowMs = timeline.now()
-        const counters = locate(holds, nowMs)
-        if (counters === undefined) continue
-        let hold = findRefusing(holds, counters, nowMs)
-        if (hold < 0) hold = take(holds, counters)
-        const meters = remaining(holds, counters, nowMs)
-        if (hold >= 0) {
-          const permanent = (holds[hold]?.amount ?? 0) > (meters[hold]?.limit ?? 0)
-          const retryAfterMs = meters[hold]?.resetMs ?? 1
-          return { admitted: false, hold, retryAfterMs, permanent, meters }
+      const parts: Taken[][] = []
+      let refusing = -1
+      let last: string | undefined
+      for (let i = 0; i < holds.length; i++) {
+        const hold = holds[i]
+        if (hold === undefined) continue
+        checkHold(hold)
+        if (hold.scope !== last) scopeHash.hash(hold.scope, hash)
+        last = hold.scope
+        lows[i] = hash.low
+        highs[i] = hash.high
+      }
+      const readMs = timeline.now()
+      lock.acquire()
+      try {
+        const nowMs = store.notBefore(readMs)
+        for (let i = 0; i < holds.length; i++) {
+          const hold = holds[i]
+          if (hold === undefined) continue
+          states[i] = locate(ownMeter(hold), lows[i] ?? 0, highs[i] ?? 0, nowMs)
         }
-        const reservation = new MemoryReservation(store, holds, counters, timeline, nowMs)
+        refusing = findRefusing(holds, nowMs)
+        for (let i = 0; i < holds.length && refusing < 0; i++) {
+          const hold = holds[i]
+          if (hold === undefined) continue
+          parts.push([takenNow(ownMeter(hold), states[i] ?? 0, nowMs, hold.amount)])
+        }
+        takeFigures(holds, nowMs)
+      } finally {
+        lock.release()
+      }
+      const meters = toRemaining(holds)
+      if (refusing < 0) {
+        const reservation = new MemoryReservation(corrections, holds, parts)
         return { admitted: true, degraded: false, meters, reservation }
       }
-      throw new Error(
-        'the counters of the current window are gone: the clock runs behind other threads',
-      )
+      const waitMs = figures[3 * holds.length] ?? 1
+      const permanent = waitMs === NEVER
+      const retryAfterMs = Math.max(1, permanent ? (meters[refusing]?.resetMs ?? 1) : waitMs)
+      return { admitted: false, hold: refusing, retryAfterMs, permanent, meters }
     },
 
     peek(meter, scope) {
-      const nowMs = timeline.now()
-      const { definition, period } = memoryMeter(meter)
-      const counter = find(meter, scope, nowMs)
-      const used = counter === undefined ? 0 : store.count(counter)
-      const { limit } = definition
-      const resetMs = windowAt(period, nowMs).endMs - nowMs
-      return { limit, remaining: Math.max(0, limit - used), used, resetMs }
+      const own = memoryMeter(meter)
+      const hold = { meter, scope, amount: 1 }
+      const { low, high } = hashScope(scope)
+      const readMs = timeline.now()
+      lock.acquire()
+      try {
+        const nowMs = store.notBefore(readMs)
+        const found = own.table.find(low ^ own.low, high ^ own.high)
+        const state = found === NONE ? sharedNow(own, low ^ own.low, nowMs) : found
+        if (state === NONE) {
+          figures[0] =
+            own.definition.window.kind === 'gcra' ? own.definition.window.burst : own.limit
+          figures[1] = 0
+          figures[2] = own.definition.window.kind === 'calendar' ? own.resetMs(0, nowMs) : 0
+        } else {
+          own.open(state, nowMs)
+          states[0] = state
+          takeFigures([hold], nowMs)
+        }
+      } finally {
+        lock.release()
+      }
+      const [figure] = toRemaining([hold])
+      return figure ?? { limit: own.limit, remaining: own.limit, used: 0, resetMs: 0 }
     },
 
     reset(meter, scope) {
-      const counter = find(meter, scope, timeline.now())
-      if (counter !== undefined) store.adjust(counter, -store.count(counter))
+      const own = memoryMeter(meter)
+      if (meter.definition.window.kind === 'concurrency') return
+      const { low, high } = hashScope(scope)
+      lock.acquire()
+      try {
+        const state = own.table.find(low ^ own.low, high ^ own.high)
+        if (state === NONE) return
+        own.table.renew(state)
+        doubles[state] = 0
+      } finally {
+        lock.release()
+      }
     },
 
     record(meter, scope, amount, atMs) {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const nowMs = timeline.now()
-        const { startMs, endMs } = windowAt(memoryMeter(meter).period, nowMs)
-        if (atMs < startMs || atMs >= endMs) return
-        const [counter] = locate([{ meter, scope, amount }], nowMs) ?? []
-        if (counter === undefined) continue
-        store.adjust(counter, amount)
-        return
+      const own = ownMeter({ meter, scope, amount })
+      const { low, high } = hashScope(scope)
+      const readMs = timeline.now()
+      lock.acquire()
+      try {
+        const nowMs = store.notBefore(readMs)
+        own.addAt(locate(own, low, high, nowMs), nowMs, amount, atMs)
+      } finally {
+        lock.release()
       }
     },
 
     usage() {
-      const nowMs = timeline.now()
-      let counters = 0
-      for (let period = 0; period < PERIODS.length; period++) {
-        counters += store.usedSlots(period, windowAt(period, nowMs).ordinal)
-      }
+      const counters = store.small.live + store.sliding.live + store.concurrency.live
       return { counters, slots: table.slots, overflowed: store.overflowed }
     },
   }
 }
 
-/** Consumers and addresses that come again and again are hashed once; this many fit into a megabyte. */
-const MAX_KNOWN_SCOPES = 4096
-
-/** Reading the time again brings a thread into the newest window; more than once is beyond what can happen. */
-const MAX_ATTEMPTS = 4
-
-class MemoryMeter implements Meter {
-  readonly definition: MeterDefinition
-  readonly period: number
-  readonly hash: Hash64
-
-  constructor(definition: MeterDefinition, hash: Hash64) {
-    checkLimit(definition)
-    this.definition = definition
-    this.period = PERIODS.findIndex((period) => period === periodOf(definition))
-    this.hash = hash
+/** Counters of one meter whose window is another are other counters. */
+function signatureOf({ window }: MeterDefinition): readonly unknown[] {
+  switch (window.kind) {
+    case 'calendar':
+      return [window.period, window.timeZone ?? 'UTC']
+    case 'concurrency':
+      return ['concurrency']
+    default:
+      return [window.kind, window.lengthMs]
   }
 }
 
-function periodOf({ id, window }: MeterDefinition): Period {
-  if (window.kind !== 'calendar') {
-    throw new RangeError(`meter ${id}: no ${window.kind} windows in memory yet`)
+/** @throws {RangeError} for a limit, a length or a burst that makes no sense. */
+function checkDefinition(definition: MeterDefinition): void {
+  checkLimit(definition)
+  const { id, window } = definition
+  if (window.kind === 'calendar' || window.kind === 'concurrency') return
+  if (!Number.isSafeInteger(window.lengthMs) || window.lengthMs < 1) {
+    throw new RangeError(`meter ${id}: a length of ${window.lengthMs} ms`)
   }
-  if (window.timeZone !== undefined && window.timeZone !== 'UTC') {
-    throw new RangeError(`meter ${id}: no windows of ${window.timeZone} in memory yet, only of UTC`)
-  }
-  if (!PERIODS.some((period) => period === window.period)) {
-    throw new RangeError(`meter ${id}: no windows of a ${window.period} in memory yet`)
-  }
-  return window.period
-}
-
-/** What a meter admits: `report` only counts. */
-function mostOf({ definition: { limit, mode } }: Meter): number {
-  return mode === 'report' ? Number.MAX_SAFE_INTEGER : limit
+  if (window.kind !== 'gcra' || (Number.isSafeInteger(window.burst) && window.burst >= 1)) return
+  throw new RangeError(`meter ${id}: a burst of ${window.burst}`)
 }
 
 /** @throws {RangeError} for a limit that is not a whole number from 1. */
@@ -276,73 +386,14 @@ function memoryMeter(meter: Meter): MemoryMeter {
   throw new TypeError(`meter ${meter.definition.id} was made by another ledger`)
 }
 
+function checkHold(hold: Hold): void {
+  ownMeter(hold)
+}
+
 function ownMeter({ meter, amount }: Hold): MemoryMeter {
   const own = memoryMeter(meter)
   if (!Number.isSafeInteger(amount) || amount < 1) {
     throw new RangeError(`meter ${meter.definition.id}: cannot hold ${amount}`)
   }
   return own
-}
-
-class MemoryReservation implements Reservation {
-  closed = false
-  readonly #store: CounterStore
-  readonly #holds: readonly Hold[]
-  readonly #counters: readonly number[]
-  readonly #timeline: Timeline
-  readonly #takenAtMs: number
-  /** What was added to each hold since. */
-  #grown: number[] | undefined
-
-  constructor(
-    store: CounterStore,
-    holds: readonly Hold[],
-    counters: readonly number[],
-    timeline: Timeline,
-    takenAtMs: number,
-  ) {
-    this.#store = store
-    this.#holds = holds
-    this.#counters = counters
-    this.#timeline = timeline
-    this.#takenAtMs = takenAtMs
-  }
-
-  used(hold: number, total: number): 'within' | 'short' {
-    return total <= this.#reserved(hold) ? 'within' : 'short'
-  }
-
-  grow(hold: number, amount: number): boolean {
-    const own = this.#holds[hold]
-    const counter = this.#counters[hold]
-    if (this.closed || own === undefined || counter === undefined) return false
-    const period = periodOf(own.meter.definition)
-    const { ordinal, endMs } = calendarWindow(period, this.#takenAtMs)
-    // A window that is over limits nothing any more; its memory may be another window's by now.
-    const over = this.#timeline.now() >= endMs || !this.#store.isCurrent(counter, ordinal)
-    if (!over && !this.#store.addWithin(counter, amount, mostOf(own.meter))) return false
-    this.#grown ??= this.#holds.map(() => 0)
-    this.#grown[hold] = (this.#grown[hold] ?? 0) + amount
-    return true
-  }
-
-  #reserved(hold: number): number {
-    return (this.#holds[hold]?.amount ?? 0) + (this.#grown?.[hold] ?? 0)
-  }
-
-  close(actual?: readonly number[]): void {
-    if (this.closed) return
-    this.closed = true
-    if (actual === undefined) return
-    for (const [i, hold] of this.#holds.entries()) {
-      const reserved = this.#reserved(i)
-      const difference = (actual[i] ?? reserved) - reserved
-      const counter = this.#counters[i]
-      if (difference === 0 || counter === undefined) continue
-      const period = periodOf(hold.meter.definition)
-      // A window that is over has nothing left to correct; its memory may be another window's by now.
-      const { ordinal } = calendarWindow(period, this.#takenAtMs)
-      if (this.#store.isCurrent(counter, ordinal)) this.#store.adjust(counter, difference)
-    }
-  }
 }

@@ -6,7 +6,6 @@ import { addUnlimited } from './decision-batch.ts'
 import { ExactCounting } from './exact-counting.ts'
 import { KongCounting } from './kong-counting.ts'
 import { Leases } from './leases.ts'
-import { LocalShares } from './local-shares.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import { RedisTime } from './redis-time.ts'
 import { RemoteMeter, type RemoteCounting } from './remote-meter.ts'
@@ -27,8 +26,6 @@ export interface RedisStoreOptions {
   readonly replicaId: string
   /** Whether somebody counts again what Redis has forgotten, see `LimitLedger.onBirth`. */
   readonly isReplayed: boolean
-  /** Of this process. */
-  readonly threads: number
 }
 
 /** Everything that one worker counts over one connection. */
@@ -44,17 +41,12 @@ export class RedisStore {
 
   constructor(options: RedisStoreOptions) {
     this.#options = options
-    const { connection, memory, clock, replicaId, isReplayed, threads } = options
+    const { connection, memory, clock, replicaId, isReplayed } = options
     const nowMs = (): number => clock.monotonic()
     const name = randomBytes(NAME_BYTES).toString('base64url')
     this.#time = new RedisTime(clock.now(), nowMs)
     this.#replicas = new ReplicaCount({ connection, replicaId, nowMs })
-    this.#failure = new StoreFailure({
-      memory,
-      local: new LocalShares(clock),
-      replicas: this.#replicas,
-      threads,
-    })
+    this.#failure = new StoreFailure({ memory, replicas: this.#replicas })
     this.corrections = new Corrections({
       connection,
       sender: name,

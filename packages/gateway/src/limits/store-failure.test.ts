@@ -1,7 +1,6 @@
 import { TestClock } from '@pratu/plugin-kit/testing'
 import { describe, expect, test } from 'vitest'
 import { createCounterTable, createMemoryLedger } from './index.ts'
-import { LocalShares } from './local-shares.ts'
 import { StoreFailure } from './store-failure.ts'
 import { remoteMeter } from './testing/remote.ts'
 
@@ -13,12 +12,7 @@ function given(replicas: number): StoreFailure {
     machineMs: () => clock.monotonic(),
     uptimeMs: () => clock.monotonic(),
   })
-  return new StoreFailure({
-    memory,
-    local: new LocalShares(clock),
-    replicas: { replicas },
-    threads: 2,
-  })
+  return new StoreFailure({ memory, replicas: { replicas } })
 }
 
 const hold = (limit: number, onFailure: 'allow' | 'deny' | 'local') => ({

@@ -1,34 +1,25 @@
 import type { Decision, Hold, Meter, MeterWindow, Remaining } from '@pratu/plugin-kit'
 import { GatewayError } from '../errors/index.ts'
 import { reserveLocally, type LocalPart } from './reserve-locally.ts'
-import type { LocalShares, ShareHold } from './local-shares.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import type { RemoteHold, RemoteMeter } from './remote-meter.ts'
 
 export interface StoreFailureOptions {
   /** Exact for all threads of this process. */
   readonly memory: MemoryLedger
-  /** For windows that the memory does not count. */
-  readonly local: LocalShares
   readonly replicas: { readonly replicas: number }
-  /** Threads of this process, each with a part of its share in `local`. */
-  readonly threads: number
 }
 
 /** Decides while the shared store is away, as each meter's policy says. */
 export class StoreFailure {
   readonly #memory: MemoryLedger
-  readonly #local: LocalShares
   readonly #replicas: { readonly replicas: number }
-  readonly #threads: number
   /** This process's share of a meter's limit, by meter. */
   readonly #shares = new WeakMap<RemoteMeter, { readonly limit: number; readonly meter: Meter }>()
 
-  constructor({ memory, local, replicas, threads }: StoreFailureOptions) {
+  constructor({ memory, replicas }: StoreFailureOptions) {
     this.#memory = memory
-    this.#local = local
     this.#replicas = replicas
-    this.#threads = threads
   }
 
   /** @throws {GatewayError} `limit_store_unavailable` when a meter's policy is to deny. */
@@ -36,38 +27,17 @@ export class StoreFailure {
     const meters: Remaining[] = []
     const shares: Hold[] = []
     const places: number[] = []
-    const apart: ShareHold[] = []
-    const apartPlaces: number[] = []
     for (const [place, hold] of holds.entries()) {
       const { onFailure } = hold.meter.store
       if (onFailure === 'deny') throw new GatewayError('limit_store_unavailable', {}, { cause })
       meters.push(unknownState(hold.meter))
       if (onFailure === 'allow') continue
-      if (!isCountedInMemory(hold.meter.definition.window)) {
-        apart.push(this.#shareApart(hold))
-        apartPlaces.push(place)
-        continue
-      }
       shares.push({ meter: this.#share(hold.meter), scope: hold.scope, amount: hold.amount })
       places.push(place)
     }
     const parts: LocalPart[] = []
     if (shares.length > 0) parts.push({ places, reserve: () => this.#memory.reserve(shares) })
-    if (apart.length > 0)
-      parts.push({ places: apartPlaces, reserve: () => this.#local.reserve(apart) })
     return reserveLocally(parts, meters)
-  }
-
-  #shareApart({ meter: { definition }, scope, amount }: RemoteHold): ShareHold {
-    const among = this.#replicas.replicas * this.#threads
-    return {
-      id: definition.id,
-      scope,
-      amount,
-      window: shareOf(definition.window, among),
-      limit: portion(definition.limit, among),
-      isSilent: definition.mode === 'report',
-    }
   }
 
   #share(meter: RemoteMeter): Meter {
@@ -99,9 +69,4 @@ function portion(limit: number, replicas: number): number {
 
 function shareOf(window: MeterWindow, replicas: number): MeterWindow {
   return window.kind === 'gcra' ? { ...window, burst: portion(window.burst, replicas) } : window
-}
-
-/** Windows of the UTC calendar but weeks. */
-function isCountedInMemory(window: MeterWindow): boolean {
-  return window.kind === 'calendar' && window.timeZone === undefined && window.period !== 'week'
 }

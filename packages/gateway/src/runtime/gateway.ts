@@ -111,6 +111,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           accessLog: logs.proxyAccess,
           redactor: logs.redactor,
           counters: createCounterTable(),
+          thread: 0,
           journal: openJournal({
             settings,
             secrets,

@@ -13,6 +13,8 @@ import { RedisConnections } from '../redis/index.ts'
 export interface LedgerDeps {
   readonly settings: NodeSettings
   readonly counters: CounterTable
+  /** Which of the table's threads this is. */
+  readonly thread: number
   readonly clock: Clock
   readonly logger: Logger
   /** From 0. */
@@ -21,10 +23,10 @@ export interface LedgerDeps {
 
 /** The ledger of one serving thread: memory shared with the other threads, and Redis connections of its own. */
 export function openLedger(deps: LedgerDeps): LimitLedger {
-  const { settings, counters, clock, logger, worker } = deps
+  const { settings, counters, thread, clock, logger, worker } = deps
   const { caBundle } = settings.upstream
   return createLimitLedger({
-    memory: createMemoryLedger({ clock, table: counters }),
+    memory: createMemoryLedger({ clock, table: counters, thread }),
     connections: new RedisConnections({
       log: logger,
       ca: caBundle === undefined ? undefined : [...getCACertificates('default'), caBundle],
@@ -33,6 +35,5 @@ export function openLedger(deps: LedgerDeps): LimitLedger {
     clock,
     isReplayed: true,
     replicaId: `${settings.hostname}:${process.pid}`,
-    threads: settings.workers,
   })
 }

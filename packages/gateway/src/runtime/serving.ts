@@ -80,6 +80,8 @@ export interface ServingDeps {
   readonly redactor: Redactor
   /** Shared by all workers, so that local limits are exact for the process. */
   readonly counters: CounterTable
+  /** Which of the table's threads this is. */
+  readonly thread: number
   /** Closed with the thread. */
   readonly journal: OpenedJournal
   /** Whether this thread counts budgets again before its first configuration is in use; one of a process does. */

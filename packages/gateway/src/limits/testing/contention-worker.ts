@@ -6,6 +6,8 @@ import { createMemoryLedger } from '../memory-ledger.ts'
 /** What a thread of the contention tests is told. */
 export interface ContentionTask {
   readonly table: CounterTable
+  /** Its number among the table's threads. */
+  readonly thread: number
   /** All threads start when this becomes 1, and stop early when it becomes 2. */
   readonly gate: SharedArrayBuffer
   /** Frozen wall clock, so that no window ends during the test. */
@@ -30,6 +32,7 @@ function run(task: ContentionTask): ContentionResult {
   const ledger = createMemoryLedger({
     clock: { now: () => task.nowMs, monotonic: () => 0 },
     table: task.table,
+    thread: task.thread,
     machineMs: () => 0,
     uptimeMs: () => 0,
   })

@@ -10,6 +10,7 @@ import type { Fleet, FleetWorker } from '../fleet.ts'
 import { mergeReadings } from '../known-limits.ts'
 import type { JournalSecrets } from '../open-journal.ts'
 import type { Command } from './messages.ts'
+import { regionCount } from './regions.ts'
 import { SharedState } from './shared-state.ts'
 import { WorkerPool, type PoolTimings } from './worker-pool.ts'
 import { WorkerEnded, type WorkerThread } from './worker-thread.ts'
@@ -68,7 +69,7 @@ export class WorkerFleet implements Fleet {
     this.#timings = { ...TIMINGS, ...deps.timings }
     this.#pool = new WorkerPool({
       ...deps,
-      counters: createCounterTable(),
+      counters: createCounterTable({ threads: regionCount(deps.settings.workers) }),
       state: this.#state,
       timings: this.#timings,
       bringUp: (thread) => this.#bringUp(thread),

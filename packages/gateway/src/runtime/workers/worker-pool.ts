@@ -1,5 +1,5 @@
 import type { NodeSettings } from '../../config/index.ts'
-import type { CounterTable } from '../../limits/index.ts'
+import { releaseThread, type CounterTable } from '../../limits/index.ts'
 import {
   zeroGauges,
   type Logger,
@@ -158,6 +158,7 @@ export class WorkerPool {
 
   #ended(thread: WorkerThread, reason: WorkerEnded): void {
     zeroGauges(this.#deps.storage, thread.region)
+    releaseThread(this.#deps.counters, thread.region)
     if (this.#leaving.delete(thread)) return
     const place = this.#placeOf(thread)
     if (place === undefined) return

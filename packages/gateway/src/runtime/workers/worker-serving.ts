@@ -52,6 +52,7 @@ export async function runWorker(port: MessagePort, start: WorkerStart): Promise<
     accessLog: logs.proxyAccess,
     redactor: logs.redactor,
     counters: start.counters,
+    thread: start.region,
     journal: openJournal({ ...start, metrics, logger }),
     rebuilds: start.rebuilds,
     clock: systemClock,
