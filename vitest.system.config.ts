@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['e2e/system/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 4,
+    maxWorkers: 3,
     retry: 0,
     // How long a condition may take on a busy machine; one that holds is seen at once.
     expect: { poll: { timeout: 20_000, interval: 25 } },

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startProcess, type RigProcess } from './process.ts'
 
@@ -57,13 +58,13 @@ export interface PratuOptions {
 }
 
 /** Starts one gateway with one worker, logs off; its admin port is `port` + 50. */
-export function startPratu(options: PratuOptions): Promise<RigProcess> {
+export async function startPratu(options: PratuOptions): Promise<RigProcess> {
   const { bin, port } = options
   // A folder of its own: the gateway watches it, and every change of a file there would cost it a look.
   const folder = mkdtempSync(join(options.folder, 'pratu-'))
   const file = join(folder, 'pratu.yml')
   writeFileSync(file, options.configuration)
-  return startProcess({
+  const gateway = await startProcess({
     command: [process.execPath, bin, 'start', '--config', file],
     environment: {
       PRATU_PROXY_LISTEN: `127.0.0.1:${port}`,
@@ -75,6 +76,14 @@ export function startPratu(options: PratuOptions): Promise<RigProcess> {
     },
     port,
   })
+  // It listens before its configuration is there, and says 503 until then.
+  while (!(await isReady(port))) await sleep(10)
+  return gateway
+}
+
+async function isReady(port: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
+  return response?.status === 200
 }
 
 /** Builds the npm packages and lays them out as installed. @returns the program to run. */
