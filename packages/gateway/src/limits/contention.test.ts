@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createCounterTable, releaseThread, type CounterTable } from './counter-table.ts'
 import { createMemoryLedger } from './memory-ledger.ts'
 import type { ContentionResult, ContentionTask } from './testing/contention-worker.ts'
+import type { HeldTask } from './testing/held-worker.ts'
 
 const NOON = Date.UTC(2026, 4, 12, 12)
 const THREADS = 4
@@ -128,5 +129,43 @@ test('F50 a thread that is terminated in the middle leaves its counts and no loc
     expect(
       await contend({ table, meters: [minute(before + 100)], scopes: ['scope-0'], attempts: 200 }),
     ).toEqual([100])
+  }
+})
+
+test('F72 four threads with 50 calls of $0.05 each for the last dollar: exactly 20 are admitted', async () => {
+  const table = tableOf(64)
+  const amount = 50_000_000
+  const budget = { id: 'budget', period: 'month', limit: 1_000_000_000 } as const
+  const kept = await contend({ table, meters: [budget], scopes: ['alice'], attempts: 50, amount })
+  expect(kept).toEqual([20])
+})
+
+test('F50 F70 threads terminated while they take and give back leave nothing held, and no lock', async () => {
+  const limit = 2
+  const clock = { now: () => Date.now(), monotonic: () => performance.now() }
+  for (let round = 0; round < 6; round++) {
+    const table = tableOf(1_024)
+    const workers = [1, 2].map((thread) => {
+      const workerData: HeldTask = { table, thread, limit }
+      return new Worker(new URL('./testing/held-worker.ts', import.meta.url), { workerData })
+    })
+    await Promise.all(workers.map((worker) => once(worker, 'message')))
+    for (const [i, worker] of workers.entries()) {
+      await worker.terminate()
+      releaseThread(table, 1 + i)
+    }
+    const ledger = createMemoryLedger({ clock, table })
+    const held = ledger.meter({
+      id: 'held',
+      quantity: 'concurrent_requests',
+      window: { kind: 'concurrency', leaseMs: 30_000 },
+      limit,
+    })
+    for (let i = 0; i < 50; i++) {
+      expect(ledger.peek(held, `scope-${i}`).used).toBe(0)
+      expect(ledger.reserve([{ meter: held, scope: `scope-${i}`, amount: limit }]).admitted).toBe(
+        true,
+      )
+    }
   }
 })

@@ -21,6 +21,8 @@ export interface ContentionTask {
   /** Reservations per scope; every `giveBackEvery`th admitted one is given back. */
   readonly attempts: number
   readonly giveBackEvery?: number
+  /** Of each reservation; 1 when absent. */
+  readonly amount?: number
 }
 
 export interface ContentionResult {
@@ -40,12 +42,13 @@ function run(task: ContentionTask): ContentionResult {
     ledger.meter({ id, quantity: 'requests', window: { kind: 'calendar', period }, limit }),
   )
   const gate = new Int32Array(task.gate)
+  const { amount = 1 } = task
   const kept = task.scopes.map(() => 0)
   let admitted = 0
   Atomics.wait(gate, 0, 0)
   for (let attempt = 0; attempt < task.attempts && Atomics.load(gate, 0) !== 2; attempt++) {
     for (const [i, scope] of task.scopes.entries()) {
-      const decision = ledger.reserve(meters.map((meter) => ({ meter, scope, amount: 1 })))
+      const decision = ledger.reserve(meters.map((meter) => ({ meter, scope, amount })))
       if (!decision.admitted) continue
       admitted += 1
       if (task.giveBackEvery !== undefined && admitted % task.giveBackEvery === 0) {
