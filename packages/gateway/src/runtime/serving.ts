@@ -21,7 +21,6 @@ import {
   createLlmMetrics,
   createPluginMetrics,
   type AccessLog,
-  type CounterName,
   type ExchangeMetrics,
   type Logger,
   type Metrics,
@@ -40,9 +39,9 @@ import {
 import { createUpstreamClient, type UpstreamClient } from '../upstream/index.ts'
 import { answerBare } from './bare-answer.ts'
 import { compileSnapshot, type CompileDeps } from './compile.ts'
+import { IdleCollection } from './idle-collection.ts'
 import { KeptState } from './kept-state.ts'
 import { KnownLimits } from './known-limits.ts'
-import { IdleCollection } from './idle-collection.ts'
 import { MemoryGuard } from './memory-guard.ts'
 import { ModelNames } from './model-names.ts'
 import { createObserver } from './observer.ts'
@@ -52,6 +51,7 @@ import type { PinnedSnapshot } from './pinned-snapshot.ts'
 import { createProxyListener } from './proxy-listener.ts'
 import { currentRequestId, runAsRequest } from './request-context.ts'
 import { requireJournal } from './require-journal.ts'
+import { sampleServing } from './serving-gauges.ts'
 import { inSlices } from './slices.ts'
 import { SpendKeeper } from './spend-keeper.ts'
 import { logUpstreamEvent } from './upstream-log.ts'
@@ -178,7 +178,14 @@ export class Serving {
           : undefined,
       }),
     }
-    this.#sampleGauges()
+    sampleServing(metrics, {
+      listeners: this.#listeners,
+      active: this.#active,
+      upstream: this.#upstream,
+      budget: this.#budget,
+      cache: this.#cache,
+      ledger: this.#ledger,
+    })
   }
 
   get cache(): MemoryCache {
@@ -359,39 +366,6 @@ export class Serving {
   #claims(snapshot: PinnedSnapshot | undefined, request: RequestView): boolean {
     const matched = snapshot?.router.match(request)?.matchedPath
     return matched !== undefined && matched !== '/'
-  }
-
-  #sampleGauges(): void {
-    const { metrics } = this.#deps
-    const sum = (read: (listener: Listener) => number): number =>
-      this.#listeners.reduce((total, listener) => total + read(listener), 0)
-    // A thread that replaces another goes on counting where that one stopped.
-    const countOn = (name: CounterName, read: (listener: Listener) => number): void => {
-      const before = metrics.counterOf(name, []).value
-      metrics.sampled(name, [], () => before + sum(read))
-    }
-    countOn('pratu_connections_accepted_total', (listener) => listener.accepted)
-    countOn('pratu_requests_received_total', (listener) => listener.received)
-    metrics.sampled('pratu_connections_open', [], () => sum((listener) => listener.connections))
-    metrics.sampled('pratu_requests_in_flight', [], () => this.#active.size)
-    metrics.sampled('pratu_streams_open', [], () => this.#openStreams())
-    metrics.sampled('pratu_upstream_connections_open', [], () => this.#upstream.connections())
-    metrics.sampled('pratu_memory_buffer_bytes', [], () => this.#budget.used)
-    metrics.sampled('pratu_memory_buffer_limit_bytes', [], () => this.#budget.limit)
-    metrics.sampled('pratu_cache_bytes', [], () => this.#cache.usage().usedBytes)
-    metrics.sampled('pratu_rate_limit_counters', [], () => this.#ledger.usage().counters)
-    metrics.sampled('pratu_rate_limit_overflows_total', [], () => this.#ledger.usage().overflowed)
-    metrics.sampled('pratu_limits_degraded', [], () => (this.#ledger.degraded ? 1 : 0))
-    const corrections = () => this.#ledger.corrections()
-    metrics.sampled('pratu_limits_corrections_waiting_bytes', [], () => corrections().waitingBytes)
-    const lost = metrics.counterOf('pratu_limits_corrections_lost_total', []).value
-    metrics.sampled('pratu_limits_corrections_lost_total', [], () => lost + corrections().lost)
-  }
-
-  #openStreams(): number {
-    let streams = 0
-    for (const exchange of this.#active.toArray()) if (exchange.eventStream) streams++
-    return streams
   }
 
   /** Readiness is off: answer what comes, but ask every client to come back on a new connection (F46, F47). */
