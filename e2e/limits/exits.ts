@@ -125,7 +125,7 @@ export function describeExits(store: string, open: () => Promise<ExitStore>): vo
           '- {name: proxy-cache, config: {strategy: memory, cache_control: true, request_method: [POST], content_type: [application/json]}}',
           '- {name: request-size-limiting, config: {allowed_payload_size: 1}}',
         ],
-        timeoutMs: 100,
+        timeoutMs: 500,
       })
     })
 
