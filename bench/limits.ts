@@ -1,9 +1,11 @@
 /**
- * What a decision of the ledger costs: in memory with 1, 3 and 6 meters, and in Redis over loopback, one at a time and
- * many at once, beside Kong's way (one counter after the other, refused requests counted too).
+ * What a decision of the ledger costs: in memory with 1, 3 and 6 meters, also among a million live scopes, beside counting
+ * in a plain map without limits; and in Redis over loopback, one at a time and many at once, beside Kong's way (one
+ * counter after the other, refused requests counted too).
  *
- *     npm run bench -- limits [rounds]
+ *     npm run bench -- limits [rounds] [memory]
  *
+ * With `memory` Redis is left out.
  * Needs Debian's redis-server.
  */
 import type {
@@ -22,6 +24,7 @@ import { median, save, table } from './rig/report.ts'
 const ROUNDS = Number(process.argv[2] ?? 5)
 const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month', 'year', 'year']
 const NEVER = Number.MAX_SAFE_INTEGER
+const MEMORY_SLOTS = 65_536
 const clock = { now: () => Date.now(), monotonic: () => performance.now() }
 
 function metersOf(ledger: Ledger, count: number, store?: RedisLimitStore): readonly Meter[] {
@@ -34,21 +37,47 @@ function holdsOf(meters: readonly Meter[], scope: string): readonly Hold[] {
   return meters.map((meter) => ({ meter, scope, amount: 1 }))
 }
 
-/** µs per decision. */
-function inMemory(meterCount: number, scopes: number, slots: number): number {
-  const ledger = createMemoryLedger({ clock, table: createCounterTable({ slots }) })
-  const meters = metersOf(ledger, meterCount)
-  const asked = Array.from({ length: scopes }, (_, i) => holdsOf(meters, `consumer-${i}`))
-  for (const holds of asked) ledger.reserve(holds)
-  const decisions = 300_000
+const MEMORY_DECISIONS = 300_000
+/** Scopes are asked for in an order that no cache of the processor foresees. */
+const STRIDE = 7_919
+
+interface InMemory {
+  /** µs per decision. */
+  readonly us: number
+  /** Resident memory per scope and meter; `undefined` where there are too few to tell. */
+  readonly bytes: number | undefined
+}
+
+function inMemory(kinds: readonly Kind[], scopes: number): InMemory {
+  const before = process.memoryUsage().rss
+  const table = createCounterTable({ slots: Math.max(MEMORY_SLOTS, scopes * kinds.length) })
+  const ledger = createMemoryLedger({ clock, table })
+  const meters = kinds.map((kind, i) => ledger.meter({ ...kind, id: `bench-${i}`, limit: NEVER }))
+  // Made anew for each decision, as the gateway does.
+  for (let i = 0; i < scopes; i++) ledger.reserve(holdsOf(meters, `consumer-${i}`))
+  const { counters, overflowed } = ledger.usage()
+  if (overflowed > 0) throw new Error('the table is too small')
+  global.gc?.()
+  const after = process.memoryUsage().rss
   const startedMs = performance.now()
-  for (let i = 0; i < decisions; i++) {
-    const holds = asked[i % scopes]
-    if (holds === undefined) continue
-    const decision = ledger.reserve(holds)
+  for (let i = 0; i < MEMORY_DECISIONS; i++) {
+    const decision = ledger.reserve(holdsOf(meters, `consumer-${(i * STRIDE) % scopes}`))
     if (decision.admitted) decision.reservation.close()
   }
-  return ((performance.now() - startedMs) * 1_000) / decisions
+  const us = ((performance.now() - startedMs) * 1_000) / MEMORY_DECISIONS
+  return { us, bytes: counters < 1_000_000 ? undefined : (after - before) / counters }
+}
+
+/** Counting alone, for comparison: no limit, no window, one thread. */
+function inMap(meterCount: number, scopes: number): number {
+  const counters = Array.from({ length: meterCount }, () => new Map<string, number>())
+  const count = (scope: string): void => {
+    for (const counter of counters) counter.set(scope, (counter.get(scope) ?? 0) + 1)
+  }
+  for (let i = 0; i < scopes; i++) count(`consumer-${i}`)
+  const startedMs = performance.now()
+  for (let i = 0; i < MEMORY_DECISIONS; i++) count(`consumer-${(i * STRIDE) % scopes}`)
+  return ((performance.now() - startedMs) * 1_000) / MEMORY_DECISIONS
 }
 
 interface Measured {
@@ -76,6 +105,10 @@ const GCRA: Kind = {
 const LEASE: Kind = {
   quantity: 'concurrent_requests',
   window: { kind: 'concurrency', leaseMs: 30_000 },
+}
+const CALENDAR_WEEK: Kind = {
+  quantity: 'requests',
+  window: { kind: 'calendar', period: 'week' },
 }
 /** What a call of a model may ask at once. */
 const CALL: readonly Kind[] = [
@@ -155,18 +188,41 @@ async function inRedis(
 }
 
 const results: Record<string, number> = {}
+const CALENDAR: readonly Kind[] = PERIODS.map((period) => ({
+  quantity: 'requests',
+  window: { kind: 'calendar', period },
+}))
 const memoryRows: string[][] = []
-for (const [meters, scopes] of [
-  [1, 1_000],
-  [3, 1_000],
-  [6, 1_000],
-  [3, 1_000_000],
+for (const [name, kinds, scopes] of [
+  ['calendar', CALENDAR.slice(0, 1), 1_000],
+  ['calendar', CALENDAR.slice(0, 3), 1_000],
+  ['calendar', CALENDAR, 1_000],
+  ['calendar', CALENDAR.slice(1, 2), 1_000_000],
+  ['calendar', CALENDAR.slice(1, 4), 1_000_000],
+  ['calendar', CALENDAR.slice(0, 6).with(0, CALENDAR_WEEK), 1_000_000],
+  ['sliding', [SLIDING, SLIDING, SLIDING], 1_000],
+  ['GCRA', [GCRA, GCRA, GCRA], 1_000],
+  ['requests, tokens, money, concurrency', CALL, 1_000],
 ] as const) {
-  const us = median(Array.from({ length: ROUNDS }, () => inMemory(meters, scopes, 1_040_000)))
-  results[`memory ${meters} meters ${scopes} scopes, µs`] = us
-  memoryRows.push([String(meters), scopes.toLocaleString('en'), us.toFixed(2)])
+  const rounds = Array.from({ length: ROUNDS }, () => inMemory(kinds, scopes))
+  const us = median(rounds.map((round) => round.us))
+  const bytes = rounds[0]?.bytes
+  const mapUs = median(Array.from({ length: ROUNDS }, () => inMap(kinds.length, scopes)))
+  results[`memory ${name} ${kinds.length} meters ${scopes} scopes, µs`] = us
+  if (bytes !== undefined) results[`memory ${kinds.length} meters, bytes per scope`] = bytes
+  memoryRows.push([
+    name,
+    String(kinds.length),
+    scopes.toLocaleString('en'),
+    us.toFixed(2),
+    mapUs.toFixed(2),
+    bytes === undefined ? '' : bytes.toFixed(0),
+  ])
 }
-process.stdout.write(`${table(['meters', 'scopes', 'µs per decision'], memoryRows)}\n\n`)
+const memoryHeads = ['in memory', 'meters', 'scopes', 'µs', 'µs of a plain map', 'bytes each']
+process.stdout.write(`${table(memoryHeads, memoryRows)}\n\n`)
+
+if (process.argv[3] === 'memory') process.exit()
 
 const redis = await startRedis()
 const redisRows: string[][] = []
