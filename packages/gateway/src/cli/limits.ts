@@ -148,7 +148,7 @@ function printLimit(terminal: Terminal, limit: Limit): void {
   const { id, quantity, window, store, mode } = limit
   const report = mode === 'report' ? ', only counted' : ''
   terminal.line(
-    `${terminal.bold(id)}  ${amount(limit.limit, quantity)} ${unitOf(quantity)} per ${windowText(window)}, in ${store}${report}`,
+    `${terminal.bold(id)}  ${amount(limit.limit, quantity)}${unitOf(quantity)} ${windowText(window)}, in ${store}${report}`,
   )
   if (limit.scopes.length === 0) terminal.line(terminal.dim('  nothing is counted'))
   for (const { scope, name, used, remaining, reset_ms: resetMs } of limit.scopes) {
@@ -166,7 +166,10 @@ function printLimit(terminal: Terminal, limit: Limit): void {
 }
 
 function unitOf(quantity: string): string {
-  return quantity === 'nano_dollars' ? 'dollars' : quantity.replaceAll('_', ' ')
+  // The amount has a dollar sign.
+  return quantity === 'nano_dollars'
+    ? ''
+    : ` ${quantity.replace('concurrent_', '').replaceAll('_', ' ')}`
 }
 
 function amount(value: number, quantity: string): string {
@@ -174,11 +177,12 @@ function amount(value: number, quantity: string): string {
   return `$${(value / 1e9).toLocaleString('en', { maximumFractionDigits: 9 })}`
 }
 
+/** Behind what is counted: `per month (Europe/Berlin)`. */
 function windowText(window: Limit['window']): string {
   const { kind, period, time_zone: zone, length_ms: length } = window
-  if (kind === 'calendar') return `${period}${zone === 'UTC' ? '' : ` (${zone})`}`
-  if (kind === 'concurrency') return 'moment'
-  return `${duration(Number(length))} (${kind})`
+  if (kind === 'calendar') return `per ${period}${zone === 'UTC' ? '' : ` (${zone})`}`
+  if (kind === 'concurrency') return 'at once'
+  return `per ${duration(Number(length))} (${kind})`
 }
 
 const UNITS = [

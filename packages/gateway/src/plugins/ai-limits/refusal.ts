@@ -25,8 +25,8 @@ export function refusalOf(
   const code = CODES[quantity]
   const { status, message, retryable } = CATALOGUE[code]
   if (permanent) {
-    const why = `this request alone may use more than limit '${name}' admits`
-    return refuse(status, code, `${message}: ${why}`, { 'x-should-retry': 'false' })
+    const why = `This request alone may use more than limit '${name}' ever admits`
+    return refuse(status, code, why, { 'x-should-retry': 'false' })
   }
   const least = quantity === 'concurrent_requests' ? LEAST_HELD_MS : 1
   const waitMs = Math.max(least, Math.ceil(retryAfterMs))
