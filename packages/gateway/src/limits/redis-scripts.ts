@@ -137,6 +137,9 @@ local function correct(counter, difference, mark, taken)
   local kind = meter[2]
   if kind <= ZONED then
     if counter.stored and counter.mark == mark then add(counter, difference) end
+  elseif kind == SLIDING and difference > 0 then
+    -- Nobody had asked for it: it counts from now on.
+    add(counter, difference)
   elseif kind == SLIDING then
     local i = counter.newest - mark
     if i >= 0 and i <= 8 then
