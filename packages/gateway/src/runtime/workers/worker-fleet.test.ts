@@ -1,4 +1,6 @@
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -39,8 +41,8 @@ interface Given {
   readonly fleet: WorkerFleet
   readonly port: number
   readonly metrics: Metrics
-  /** Makes `message` the answer. */
-  load(generation: number, message: string): Promise<void>
+  /** Makes `message` the answer, or uses another configuration. */
+  load(generation: number, message: string, configuration?: string): Promise<void>
 }
 
 let given: Given | undefined
@@ -83,8 +85,9 @@ async function start(timings: Partial<FleetTimings> = {}): Promise<Given> {
     timings: { ...SHORT, ...timings },
   })
   const plugins = await loadPlugins([PROBE])
-  const load = async (generation: number, message: string): Promise<void> => {
-    const parsed = parseConfiguration([{ name: 'test.yml', text: answering(message) }], {
+  const load: Given['load'] = async (generation, message, configuration) => {
+    const text = configuration ?? answering(message)
+    const parsed = parseConfiguration([{ name: 'test.yml', text }], {
       plugins,
       enabledPlugins: 'bundled',
       environment: {},
@@ -114,6 +117,24 @@ services:
       config: {status_code: 200, message: ${message}}
 `
 }
+
+/** Two at once of those that reach the provider; all else is answered. */
+function limitedAt(address: string | AddressInfo | null): string {
+  const port = typeof address === 'object' ? address?.port : undefined
+  return `${answering('limited')}- name: slow
+  url: http://127.0.0.1:${port ?? 0}
+  retries: 0
+  routes:
+  - name: slow
+    paths: [/]
+    headers: {x-slow: ['yes']}
+    plugins:
+    - name: ai-limits
+      config: {limits: [{name: slots, quantity: concurrent_requests, limit: 2, by: everything}]}
+`
+}
+
+const SLOW = { 'x-slow': 'yes' }
 
 function ask(port: number, headers: Readonly<Record<string, string>> = {}): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -160,6 +181,32 @@ describe('F50 T4', () => {
     expect(started.fleet.threads()).not.toContain(thread)
     expect(count()).toBeGreaterThanOrEqual(20)
     expect(metrics.total('pratu_worker_restarts_total')).toBe(1)
+  })
+
+  test('F70 what a thread held at once when it died is free for the others', async () => {
+    const started = await start()
+    const { port, fleet } = started
+    let calls = 0
+    // It answers nobody.
+    const provider = createServer(() => (calls += 1)).listen(0, '127.0.0.1')
+    try {
+      await once(provider, 'listening')
+      await started.load(2, '', limitedAt(provider.address()))
+      await expectBothServing(started, 2)
+      const held = [ask(port, SLOW), ask(port, SLOW)].map((call) => call.catch(String))
+      await expect.poll(() => calls, { timeout: 5000 }).toBe(2)
+      expect(await ask(port, SLOW)).toContain('at the same time')
+      await Promise.all(fleet.threads().map((thread) => thread.end()))
+      expect((await Promise.all(held)).join()).not.toContain('hung')
+      await expectBothServing(started, 2)
+      const next = ask(port, SLOW).catch(String)
+      await expect.poll(() => calls, { timeout: 5000 }).toBe(3)
+      provider.closeAllConnections()
+      expect(await next).not.toContain('at the same time')
+    } finally {
+      provider.closeAllConnections()
+      provider.close()
+    }
   })
 
   test('a thread whose event loop is stuck is ended and replaced', async () => {
