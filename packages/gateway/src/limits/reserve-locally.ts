@@ -1,71 +1,59 @@
-import type { Decision, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { Decision, Hold, Remaining, Reservation } from '@pratu/plugin-kit'
+import type { MemoryLedger } from './memory-ledger.ts'
 
-/** Holds that one store of this process decides about. */
+/** What of a question is counted in memory while its own store is away. */
 export interface LocalPart {
+  readonly holds: readonly Hold[]
   /** Where each stands among all holds. */
   readonly places: readonly number[]
-  readonly reserve: () => Decision
-}
-
-interface Taken {
-  readonly places: readonly number[]
-  readonly reservation: Reservation
 }
 
 /**
- * All or nothing over stores that answer at once. Holds that no part speaks of are admitted uncounted.
+ * All or nothing. Holds that the part does not speak of are admitted uncounted.
  *
- * @param meters of all holds; what the parts know is filled in.
+ * @param meters of all holds; what memory knows is filled in.
  */
-export function reserveLocally(parts: readonly LocalPart[], meters: Remaining[]): Decision {
-  const taken: Taken[] = []
-  for (const { places, reserve } of parts) {
-    const decision = reserve()
-    for (const [i, place] of places.entries()) {
-      const known = decision.meters[i]
-      if (known !== undefined) meters[place] = known
-    }
-    if (decision.admitted) {
-      taken.push({ places, reservation: decision.reservation })
-      continue
-    }
-    for (const before of taken) before.reservation.close(before.places.map(() => 0))
-    return { ...decision, hold: places[decision.hold] ?? 0, meters }
+export function reserveLocally(
+  memory: MemoryLedger,
+  { holds, places }: LocalPart,
+  meters: Remaining[],
+): Decision {
+  const decision = memory.reserve(holds)
+  for (const [i, place] of places.entries()) {
+    const known = decision.meters[i]
+    if (known !== undefined) meters[place] = known
   }
-  return { admitted: true, degraded: true, meters, reservation: new LocalReservation(taken) }
+  if (!decision.admitted) return { ...decision, hold: places[decision.hold] ?? 0, meters }
+  const reservation = new LocalReservation(places, decision.reservation)
+  return { admitted: true, degraded: true, meters, reservation }
 }
 
 class LocalReservation implements Reservation {
-  closed = false
-  readonly #taken: readonly Taken[]
+  readonly #places: readonly number[]
+  readonly #counted: Reservation
 
-  constructor(taken: readonly Taken[]) {
-    this.#taken = taken
+  constructor(places: readonly number[], counted: Reservation) {
+    this.#places = places
+    this.#counted = counted
+  }
+
+  get closed(): boolean {
+    return this.#counted.closed
   }
 
   used(hold: number, total: number): 'within' | 'short' {
-    for (const { places, reservation } of this.#taken) {
-      const place = places.indexOf(hold)
-      if (place >= 0) return reservation.used(place, total)
-    }
-    return 'within'
+    const place = this.#places.indexOf(hold)
+    return place < 0 ? 'within' : this.#counted.used(place, total)
   }
 
   grow(hold: number, amount: number): boolean | Promise<boolean> {
-    for (const { places, reservation } of this.#taken) {
-      const place = places.indexOf(hold)
-      if (place >= 0) return reservation.grow(place, amount)
-    }
-    return true
+    const place = this.#places.indexOf(hold)
+    return place < 0 ? !this.closed : this.#counted.grow(place, amount)
   }
 
   close(actual?: readonly number[]): void {
-    if (this.closed) return
-    this.closed = true
-    for (const { places, reservation } of this.#taken) {
-      reservation.close(
-        actual === undefined ? undefined : places.map((place) => actual[place] ?? 0),
-      )
-    }
+    this.#counted.close(
+      actual === undefined ? undefined : this.#places.map((place) => actual[place] ?? Number.NaN),
+    )
   }
 }

@@ -1,6 +1,6 @@
 import type { Decision, Hold, Meter, MeterWindow, Remaining } from '@pratu/plugin-kit'
 import { GatewayError } from '../errors/index.ts'
-import { reserveLocally, type LocalPart } from './reserve-locally.ts'
+import { reserveLocally } from './reserve-locally.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 import type { RemoteHold, RemoteMeter } from './remote-meter.ts'
 
@@ -35,9 +35,7 @@ export class StoreFailure {
       shares.push({ meter: this.#share(hold.meter), scope: hold.scope, amount: hold.amount })
       places.push(place)
     }
-    const parts: LocalPart[] = []
-    if (shares.length > 0) parts.push({ places, reserve: () => this.#memory.reserve(shares) })
-    return reserveLocally(parts, meters)
+    return reserveLocally(this.#memory, { holds: shares, places }, meters)
   }
 
   #share(meter: RemoteMeter): Meter {
