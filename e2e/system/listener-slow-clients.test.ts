@@ -45,7 +45,8 @@ consumers:
 - username: slow
   keyauth_credentials: [{key: slow-key}]
 `,
-    environment: { PRATU_PROXY_ACCESS_LOG: '/dev/stdout' },
+    // In a container as the article's: without a limit V8 lets its garbage grow, which is not what a connection holds.
+    environment: { PRATU_PROXY_ACCESS_LOG: '/dev/stdout', PRATU_MEMORY_LIMIT: '512m' },
   })
   const ask = (): Promise<Response> =>
     fetch(`${pratu.proxyUrl}/v1/chat/completions`, chat({}, VICTIM))
