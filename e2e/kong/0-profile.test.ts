@@ -1,26 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import {
-  admin,
-  ask,
-  at,
-  configure,
-  givenKong,
-  givenUpstream,
-  type GivenUpstream,
-} from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { admin, ask, at, configure, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 /** Where releases of Kong differ, 3.9 is the profile. */
 describe('kong.md §0 the profile is Kong 3.9', () => {

@@ -1,27 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import {
-  admin,
-  ask,
-  at,
-  configure,
-  givenKong,
-  givenUpstream,
-  refusals,
-  type GivenUpstream,
-} from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { admin, ask, at, configure, refusals, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 describe('kong.md §1.2 _format_version', () => {
   test.each(['1.1', '2.1'])(

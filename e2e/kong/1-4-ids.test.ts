@@ -1,27 +1,8 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import {
-  admin,
-  ask,
-  at,
-  configure,
-  givenKong,
-  givenUpstream,
-  type GivenUpstream,
-} from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { admin, ask, at, configure, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 /** RFC 9562 §5.5, written anew so that the product is not compared with itself. */
 function uuid5(namespace: string, name: string): string {

@@ -1,26 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import {
-  ask,
-  configure,
-  givenKong,
-  givenUpstream,
-  refusals,
-  type Asked,
-  type GivenUpstream,
-} from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { ask, type Asked, configure, refusals, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 type Row = readonly [what: string, route: object, asked: Asked, status: 200 | 404 | 426]
 

@@ -1,26 +1,8 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import {
-  ask,
-  configure,
-  givenKong,
-  givenUpstream,
-  type Asked,
-  type GivenUpstream,
-} from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { ask, type Asked, configure, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 /** Routes by name, each with a service of its own whose path is that name. */
 async function routed(routes: Readonly<Record<string, object>>, asked: Asked): Promise<string> {

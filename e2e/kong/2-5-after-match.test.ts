@@ -1,18 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GivenGateway } from '../gateway.ts'
-import { ask, at, configure, givenKong, givenUpstream, type GivenUpstream } from './support.ts'
+import { describe, expect, test } from 'vitest'
+import { ask, at, configure, givenKong, shareKong } from './support.ts'
 
-let upstream: GivenUpstream
-let given: GivenGateway
-
-beforeAll(async () => {
-  upstream = await givenUpstream()
-  given = await givenKong({})
-})
-afterAll(async () => {
-  await given[Symbol.asyncDispose]()
-  await upstream[Symbol.asyncDispose]()
-})
+const { upstream, given } = await shareKong()
 
 const serving = (route: object) => ({ services: [{ url: upstream.url, routes: [route] }] })
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { afterAll } from 'vitest'
 import { RawClient } from '../../packages/gateway/src/listener/testing/raw-client.ts'
 import { givenGateway, type GivenGateway } from '../gateway.ts'
 
@@ -138,6 +139,20 @@ export function givenKong(
 }
 
 const KONG = { PRATU_COMPATIBILITY: 'kong' }
+
+/** One gateway, empty until `configure`, and one upstream for all tests of a file; awaited at the top of the file. */
+export async function shareKong(): Promise<{
+  readonly upstream: GivenUpstream
+  readonly given: GivenGateway
+}> {
+  const upstream = await givenUpstream()
+  const given = await givenKong({})
+  afterAll(async () => {
+    await given[Symbol.asyncDispose]()
+    await upstream[Symbol.asyncDispose]()
+  })
+  return { upstream, given }
+}
 
 /** The same with Pratu's own differences. */
 export function givenPratu(
