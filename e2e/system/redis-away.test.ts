@@ -75,6 +75,7 @@ describe('F62 T10 Redis frozen in mid-flight', () => {
     expect((await inTurn(limited, 1, 'after'))[0]?.headers['x-ratelimit-remaining-minute']).toBe(
       '99',
     )
+    await limited.gateways[0]?.waitForLog(isMessage('Redis is back'))
     expect(changes(limited)).toEqual(['Redis is connected', 'Redis is away', 'Redis is back'])
   })
 
@@ -129,6 +130,7 @@ test('F63 Redis down at boot: it starts, serves, and limits as soon as Redis is 
   await until('Redis is in use', async () => (await degraded(limited)) === 0, 3_000)
   await aMinuteWithRoomFor(5_000)
   expect(statuses(await limited.burst(200, 'late'))).toEqual({ 200: 100, 429: 100 })
+  await limited.gateways[0]?.waitForLog(isMessage('Redis is back'))
   expect(changes(limited)).toEqual(['Redis cannot be reached', 'Redis is back'])
   expect(redis.port).toBe(port)
 })
